@@ -1,0 +1,231 @@
+"""The command line: parses words and calls one function each."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fishnet_search import __version__
+from fishnet_search.errors import FishnetSearchError, StudyError
+
+if TYPE_CHECKING:
+    from fishnet_search.report.write import Report
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Compare vision backbones: describe them, train them with several seeds, report differences with intervals.",
+)
+
+StudiesOption = Annotated[Path, typer.Option("--studies", help="Folder that holds the studies.")]
+ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder that reports are written to.")]
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is said without a traceback, with exit code 2."""
+    try:
+        app()
+    except FishnetSearchError as problem:
+        typer.echo(f"error: {problem}", err=True)
+        sys.exit(2)
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        typer.echo(f"error: {where}{problem.strerror or problem}", err=True)
+        sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fishnet-search {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand in front of a command."""
+
+
+@app.command()
+def run(
+    space: Annotated[Path, typer.Argument(help="YAML file of the space.", show_default=False)],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Images in place of the space's: `digits` or `imagefolder:PATH`.", show_default=False),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs in place of the recipe's.", show_default=False),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of seeds (0, 1, ...) in place of the space's.", show_default=False),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most images in each of train, validation and test.", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the study; by default the file's.", show_default=False),
+    ] = None,
+    studies: StudiesOption = Path("studies"),
+    reports: ReportsOption = Path("reports"),
+) -> None:
+    """Train every variant of a space with every seed and write a report.
+
+    A study that was stopped, or killed, goes on where it was: trials that are complete are not run again.
+
+    Example: `fishnet-search run spaces/downsample.yaml --epochs 2 --seeds 2 --name quick`
+    """
+    from fishnet_search.space.space import load_space
+
+    spelled = load_space(space)
+
+    from fishnet_search.engine.plan import plan_study
+    from fishnet_search.study.store import study_folder
+    from fishnet_search.terminal import LiveProgress, make_console
+
+    console = make_console()
+    folder = study_folder(studies, name or spelled.name)
+    study, images = plan_study(
+        spelled, name=folder.name, command=_command(), data=data, epochs=epochs, seeds=seeds, limit=limit
+    )
+
+    from fishnet_search.engine.local import run_study
+    from fishnet_search.study.trial import Interrupted
+
+    for stop in (signal.SIGINT, signal.SIGTERM):  # a batch system's end is as orderly as Ctrl-C
+        signal.signal(stop, signal.default_int_handler)
+    console.print(
+        f"study {study.name}: {len(study.variants)} variants × {len(study.seeds)} seeds, "
+        f"{study.recipe.epochs} epochs each, on {study.data.source} "
+        f"({study.data.train_images:,} / {study.data.validation_images:,} / {study.data.test_images:,} images)"
+    )
+    try:
+        with LiveProgress(console, study.recipe.epochs) as progress:
+            records = run_study(study, images, folder, progress)
+    except (Interrupted, KeyboardInterrupt):
+        console.print(f"stopped; what is complete is kept in {folder}. The same command goes on from there.")
+        raise typer.Exit(130) from None
+    failed = [record.trial for record in records if record.state == "failed"]
+    if failed:
+        console.print(f"{len(failed)} of {len(records)} trials failed, first {failed[0]}; the report says why.")
+    if len(failed) < len(records):
+        html = _write_report(folder, reports).html
+        console.print(f"report: {html}   (fishnet-search report {study.name} shows its table)", soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    study: Annotated[
+        str | None,
+        typer.Argument(help="Name of the study; by default the one that ran last.", show_default=False),
+    ] = None,
+    studies: StudiesOption = Path("studies"),
+    reports: ReportsOption = Path("reports"),
+) -> None:
+    """Write the report of a study: Markdown, CSV, figures and one HTML page; show its table.
+
+    Example: `fishnet-search report downsample`
+    """
+    from fishnet_search.study.store import study_folder
+    from fishnet_search.terminal import make_console, string_table
+
+    folder = study_folder(studies, study) if study else _last_study(studies)
+    written = _write_report(folder, reports)
+    console = make_console()
+    console.print(string_table(written.table))
+    for sentence in written.summary:
+        console.print(sentence, markup=False)
+    console.print(f"\nreport: {written.html}", soft_wrap=True)
+
+
+@app.command()
+def describe(
+    spec: Annotated[str, typer.Argument(help="A preset's name or a YAML file.", show_default=False)],
+    image_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Pixels a side; by default those the spec names.", show_default=False),
+    ] = None,
+) -> None:
+    """Show each stage's output, parameters and MACs, exactly and without building the network.
+
+    MACs are the multiply-accumulates of convolutions for one image, which the FishNet tables call FLOPs.
+
+    Example: `fishnet-search describe fishnet150`
+    """
+    from fishnet_search.cost.ledger import cost_of, node_costs
+    from fishnet_search.graph.fish import build_graph
+    from fishnet_search.spec.loading import load_spec
+    from fishnet_search.terminal import description_table, make_console
+
+    graph = build_graph(load_spec(spec), image_size)
+    total = cost_of(graph)
+    console = make_console()
+    title = f"{spec}, image {graph.input_shapes[0]}"
+    console.print(description_table(title, graph, node_costs(graph), total))
+    console.print(f"{total.params:,} parameters, {total.macs:,} MACs (convolutions, one image)")
+    rest = ", ".join(f"{count} {op}" for op, count in sorted(total.uncounted.items()))
+    console.print(f"without MACs in this count: {rest}")
+
+
+@app.command("list")
+def list_() -> None:
+    """Show the presets, the image sets, and the spaces and studies of this folder.
+
+    Example: `fishnet-search list`
+    """
+    from rich.table import Table
+
+    from fishnet_search.cost.ledger import cost_of
+    from fishnet_search.graph.fish import build_graph
+    from fishnet_search.spec.loading import load_spec, preset_names
+    from fishnet_search.study.store import read_trials
+    from fishnet_search.terminal import make_console
+
+    console = make_console()
+    table = Table("preset", "image", "parameters", "MACs", title="presets", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in preset_names():
+        spec = load_spec(name)
+        cost = cost_of(build_graph(spec))
+        table.add_row(name, str(spec.image_size), f"{cost.params:,}", f"{cost.macs:,}")
+    console.print(table)
+    console.print("image sets: digits (comes with scikit-learn), imagefolder:PATH (train/ and test/ or val/)")
+    for path in sorted(Path("spaces").glob("**/*.yaml")):
+        console.print(f"space: {path}", markup=False)
+    for path in sorted(Path("studies").glob("*/study.json")):
+        states = [record.state for record in read_trials(path.parent)]
+        console.print(f"study: {path.parent.name}, {states.count('complete')} trials complete", markup=False)
+
+
+def _write_report(folder: Path, reports: Path) -> Report:
+    from fishnet_search.report.write import write_report
+    from fishnet_search.study.store import read_study, read_trials
+
+    return write_report(read_study(folder), read_trials(folder), reports / folder.name, command=_command())
+
+
+def _last_study(studies: Path) -> Path:
+    files = sorted(studies.glob("*/study.json"), key=lambda path: path.stat().st_mtime)
+    if not files:
+        raise StudyError(f"{studies}: holds no study; start one with `fishnet-search run spaces/downsample.yaml`")
+    return files[-1].parent
+
+
+def _command() -> str:
+    return shlex.join(["fishnet-search", *sys.argv[1:]])

@@ -1,0 +1,35 @@
+"""Every error that a person can cause and mend.
+
+The text of each says where, which rule, which value and what to do. The command line prints it without a traceback
+and ends with exit code 2.
+"""
+
+from __future__ import annotations
+
+
+class FishnetSearchError(Exception):
+    """Root of the tree: catch this to catch all of them."""
+
+
+class SpecError(FishnetSearchError):
+    """An architecture that cannot be read or built."""
+
+
+class SpaceError(FishnetSearchError):
+    """A search space that cannot be read or spelled out."""
+
+
+class DataError(FishnetSearchError):
+    """Images that are missing, unreadable or not laid out as they should be."""
+
+
+class WeightsError(FishnetSearchError):
+    """Weights that do not belong to the network they are loaded into."""
+
+
+class TrainingError(FishnetSearchError):
+    """A training that cannot go on, such as a loss that is no longer a number."""
+
+
+class StudyError(FishnetSearchError):
+    """A study folder that is missing, damaged, in use, or made with other settings."""

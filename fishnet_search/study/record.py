@@ -1,0 +1,118 @@
+"""What a study leaves behind: values that are written as JSON and hold all that is needed to do a trial again.
+
+Accuracies are fractions from 0 to 1. `macs` are multiply-accumulates of one image, which is what the FishNet tables
+call FLOPs. Times are UTC in ISO 8601.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fishnet_search.spec.fish import FishSpec
+from fishnet_search.spec.value import Value
+from fishnet_search.train.recipe import Recipe
+
+State = Literal["complete", "failed", "interrupted"]
+
+
+class Evaluation(Value):
+    """How well a network does on one part of the data. `top5` counts the best min(5, classes) guesses."""
+
+    loss: float
+    top1: float
+    top5: float
+
+
+class EpochRecord(Value):
+    """One pass over the training images. `train` is measured while the weights move, `validation` after the pass."""
+
+    epoch: int  # the first is 1
+    learning_rate: float
+    train: Evaluation
+    validation: Evaluation
+    seconds: float
+
+
+class DataRecord(Value):
+    """Which images were used. The fingerprint is a SHA-256 over contents, labels and split."""
+
+    source: str  # as given on the command line: "digits", "imagefolder:PATH"
+    fingerprint: str
+    classes: int
+    image_size: int  # pixels a side
+    train_images: int
+    validation_images: int
+    test_images: int
+
+
+class Environment(Value):
+    """Where a trial ran."""
+
+    python: str
+    platform: str
+    processor: str
+    device: str  # "cpu" or the name of the GPU
+    threads: int
+    packages: dict[str, str]  # distribution -> version
+    git_commit: str | None  # of the working directory; None outside a repository
+    git_dirty: bool | None
+
+
+class Failure(Value):
+    """Why a trial failed."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+class TrialRecord(Value):
+    """One network trained once with one seed."""
+
+    format: Literal[1] = 1
+    trial: str  # "max-3x3-seed1": unique in its study, and the name of its file
+    variant: str
+    levels: dict[str, Any]  # axis -> level
+    seed: int
+    state: State
+    spec: FishSpec
+    recipe: Recipe
+    data: DataRecord
+    params: int
+    macs: int
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int | None  # chosen on validation top-1; of equals the one with the lower loss, then the earlier
+    test: Evaluation | None  # of the weights of the best epoch
+    failure: Failure | None
+    started: str
+    wall_seconds: float
+    environment: Environment
+
+    @property
+    def best_validation(self) -> Evaluation | None:
+        """The validation figures of the best epoch."""
+        return None if self.best_epoch is None else self.epochs[self.best_epoch - 1].validation
+
+
+class VariantRecord(Value):
+    """One architecture of a study."""
+
+    name: str
+    levels: dict[str, Any]
+    spec: FishSpec
+    params: int
+    macs: int
+
+
+class StudyRecord(Value):
+    """What a study was asked to do."""
+
+    format: Literal[1] = 1
+    name: str
+    description: str
+    command: str  # that started it last
+    baseline: str  # name of the variant that the others are compared with
+    variants: tuple[VariantRecord, ...]
+    seeds: tuple[int, ...]
+    recipe: Recipe
+    data: DataRecord

@@ -1,0 +1,122 @@
+"""A study's folder: one file a record, each written whole or not at all.
+
+studies/NAME/study.json              what was asked
+studies/NAME/trials/TRIAL.json       one record a trial
+studies/NAME/trials/TRIAL.safetensors  the weights of its best epoch
+studies/NAME/journal.log             Optuna's storage
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from fishnet_search.errors import StudyError
+from fishnet_search.study.record import StudyRecord, TrialRecord
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def study_folder(root: Path, name: str) -> Path:
+    """Return the folder of a study, which never lies outside `root`.
+
+    Raises:
+        StudyError: the name is no plain file name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise StudyError(
+            f"study name {name!r}: must be up to 100 letters, digits, '.', '_' or '-' and begin with a letter or digit"
+        )
+    return root / name
+
+
+def trial_name(variant: str, seed: int) -> str:
+    """Return the name of a trial, fit for a file: other characters than letters, digits and . _ = , - become '_'."""
+    return re.sub(r"[^A-Za-z0-9._=,-]", "_", variant) + f"-seed{seed}"
+
+
+def trial_file(folder: Path, trial: str) -> Path:
+    """Return where the record of a trial is kept."""
+    return folder / "trials" / f"{trial}.json"
+
+
+def weights_file(folder: Path, trial: str) -> Path:
+    """Return where the weights of a trial's best epoch are kept."""
+    return folder / "trials" / f"{trial}.safetensors"
+
+
+def read_study(folder: Path) -> StudyRecord:
+    """Return what the study was asked to do.
+
+    Raises:
+        StudyError: there is no such study, or its file is damaged.
+    """
+    path = folder / "study.json"
+    if not path.is_file():
+        raise StudyError(f"{folder}: is not a study; `fishnet-search list` shows which there are")
+    return _read(StudyRecord, path, "run the study again to write it anew")
+
+
+def read_trials(folder: Path) -> tuple[TrialRecord, ...]:
+    """Return all records of a study, sorted by name.
+
+    Raises:
+        StudyError: a record is damaged.
+    """
+    paths = sorted((folder / "trials").glob("*.json"))
+    return tuple(_read(TrialRecord, path, "delete it and run the study again to do that trial anew") for path in paths)
+
+
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write a record as JSON, whole or not at all."""
+    write_whole(path, record.model_dump_json(indent=1).encode() + b"\n")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a crash at any moment leaves either the old or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.partial")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a study to one process at a time; the system lets go of the lock however the process ends.
+
+    Raises:
+        StudyError: another process is running this study.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip()
+            raise StudyError(
+                f"{folder}: is being run by process {owner}; wait for it, or give another --name"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _read(model: type[Model], path: Path, remedy: str) -> Model:
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StudyError(f"{path}: is damaged{' at ' + where if where else ''}: {first['msg']}; {remedy}") from problem

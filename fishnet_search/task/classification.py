@@ -1,0 +1,72 @@
+"""Classification: one label an image, cross-entropy, top-1 and top-5."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How well a network does on some images."""
+
+    loss: float  # mean cross-entropy, in nats
+    top1: float  # fraction from 0 to 1
+    top5: float  # fraction whose label is among the best min(5, classes) guesses
+
+
+class Tally:
+    """Adds up the figures of one pass over some images, batch by batch."""
+
+    def __init__(self, classes: int, *, device: torch.device) -> None:
+        # NaN stays NaN: by default torchmetrics leaves it out of the mean and hides that the network has diverged.
+        self._loss = MeanMetric(nan_strategy=math.nan).to(device)
+        self._top1, self._top5 = (
+            MulticlassAccuracy(classes, top_k=k, average="micro", validate_args=False).to(device)
+            for k in (1, min(5, classes))
+        )
+
+    def add(self, logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        """Count a batch and return its mean loss, to be differentiated.
+
+        Args:
+            logits: (N, classes).
+            labels: (N,) int64.
+            label_smoothing: probability mass spread evenly over all classes.
+        """
+        loss = functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+        scores = logits.detach()
+        self._loss.update(loss.detach(), len(labels))
+        self._top1.update(scores, labels)
+        self._top5.update(scores, labels)
+        return loss
+
+    def evaluation(self) -> Evaluation:
+        """Return the figures of all batches so far."""
+        return Evaluation(*(metric.compute().item() for metric in (self._loss, self._top1, self._top5)))
+
+
+@torch.no_grad()
+def evaluate(
+    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], *, classes: int, device: torch.device
+) -> Evaluation:
+    """Return the figures of a network that stands still, and leave it in evaluation mode.
+
+    Args:
+        network: gives logits of shape (N, classes).
+        batches: normalised images (N, 3, H, W) and labels (N,) on the device.
+        classes: how many there are.
+        device: of the network and the batches.
+    """
+    network.eval()
+    tally = Tally(classes, device=device)
+    for images, labels in batches:
+        tally.add(network(images), labels)
+    return tally.evaluation()

@@ -1,0 +1,60 @@
+"""A study whose trials take a fraction of a second: the smallest fish on the first digits, 8 pixels a side."""
+
+from pathlib import Path
+
+from fishnet_search.engine.plan import plan_study
+from fishnet_search.space.space import load_space
+
+SPACE = """\
+description: Two ways of downsampling, tiny.
+base: base.yaml
+axes:
+  downsample: {path: [tail.downsample, head.downsample], values: [max-2x2, avg-2x2]}
+seeds: 2
+recipe: {epochs: 2, batch_size: 16, learning_rate: 0.05}
+"""
+
+BASE = """\
+image_size: 8
+classes: 10
+stem: {kind: one-conv, width: 8}
+tail: [{depth: 1, width: 8}]
+bridge: {depth: 1, width: 16}
+body: [{depth: 1, width: 8}]
+head: [{depth: 1}]
+"""
+
+TRIALS = ["avg-2x2-seed0", "avg-2x2-seed1", "max-2x2-seed0", "max-2x2-seed1"]
+
+
+def write_space(folder: Path, text: str = SPACE) -> Path:
+    (folder / "base.yaml").write_text(BASE)
+    path = folder / "tiny.yaml"
+    path.write_text(text)
+    return path
+
+
+def plan(folder: Path, **changes):
+    arguments = {"name": "tiny", "command": "test", "data": None, "epochs": None, "seeds": None, "limit": 40} | changes
+    return plan_study(load_space(write_space(folder)), **arguments)
+
+
+class Recorder:
+    """An observer that remembers what it was told, and may act on an epoch."""
+
+    def __init__(self, on_epoch=lambda trial, epoch: None):
+        self.planned = self.done = None
+        self.started, self.ended = [], []
+        self.on_epoch = on_epoch
+
+    def study_started(self, *, planned, done):
+        self.planned, self.done = planned, done
+
+    def trial_started(self, trial):
+        self.started.append(trial)
+
+    def epoch_ended(self, trial, epoch):
+        self.on_epoch(trial, epoch)
+
+    def trial_ended(self, record):
+        self.ended.append((record.trial, record.state))

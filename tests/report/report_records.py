@@ -1,0 +1,110 @@
+"""Small studies made by hand: no network is built or trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fishnet_search.spec.fish import BodyStage, Bridge, FishSpec, HeadStage, Stem, TailStage
+from fishnet_search.study.record import (
+    DataRecord,
+    Environment,
+    EpochRecord,
+    Evaluation,
+    Failure,
+    StudyRecord,
+    TrialRecord,
+    VariantRecord,
+)
+from fishnet_search.train.recipe import Recipe
+
+RECIPE = Recipe(epochs=2, batch_size=64)
+DATA = DataRecord(
+    source="digits",
+    fingerprint="5d" * 32,
+    classes=10,
+    image_size=32,
+    train_images=1_200,
+    validation_images=300,
+    test_images=297,
+)
+ENVIRONMENT = Environment(
+    python="3.11.9",
+    platform="Linux-6.1-x86_64",
+    processor="Example CPU",
+    device="cpu",
+    threads=2,
+    packages={"torch": "2.14.1", "numpy": "2.4.6"},
+    git_commit="0123456789abcdef0123456789abcdef01234567",
+    git_dirty=True,
+)
+SPEC = FishSpec(
+    image_size=32,
+    classes=10,
+    stem=Stem(kind="one-conv", width=16),
+    tail=(TailStage(depth=1, width=32), TailStage(depth=1, width=64)),
+    bridge=Bridge(depth=1, width=64),
+    body=(BodyStage(depth=1, width=64), BodyStage(depth=1, width=48)),
+    head=(HeadStage(depth=1), HeadStage(depth=1)),
+)
+
+
+def study_of(variants: Sequence[str], seeds: Sequence[int] = (1, 2, 3), **fields: Any) -> StudyRecord:
+    """A study whose first variant is the baseline."""
+    return StudyRecord(
+        **{
+            "name": "pooling",
+            "description": "Which way of halving the resolution is best?",
+            "command": "fishnet-search run spaces/pooling.yaml",
+            "baseline": variants[0],
+            "variants": tuple(
+                VariantRecord(name=name, levels={}, spec=SPEC, params=123_456, macs=12_345_678) for name in variants
+            ),
+            "seeds": tuple(seeds),
+            "recipe": RECIPE,
+            "data": DATA,
+        }
+        | fields
+    )
+
+
+def complete(variant: str, seed: int, top1: float, **fields: Any) -> TrialRecord:
+    """A complete trial with this test top-1."""
+    test = Evaluation(loss=0.1, top1=top1, top5=0.999)
+    epochs = tuple(
+        EpochRecord(epoch=epoch, learning_rate=0.1, train=test, validation=test, seconds=1.5) for epoch in (1, 2)
+    )
+    return TrialRecord(
+        **{
+            "trial": f"{variant}-seed{seed}",
+            "variant": variant,
+            "levels": {},
+            "seed": seed,
+            "state": "complete",
+            "spec": SPEC,
+            "recipe": RECIPE,
+            "data": DATA,
+            "params": 123_456,
+            "macs": 12_345_678,
+            "epochs": epochs,
+            "best_epoch": 2,
+            "test": test,
+            "failure": None,
+            "started": "2026-11-21T06:00:00+00:00",
+            "wall_seconds": 83.4,
+            "environment": ENVIRONMENT,
+        }
+        | fields
+    )
+
+
+def failed(variant: str, seed: int, message: str = "loss is nan in epoch 1") -> TrialRecord:
+    """A trial that ended in its first epoch."""
+    failure = Failure(type="TrainingError", message=message, traceback="Traceback (most recent call last): ...")
+    nothing = {"epochs": (), "best_epoch": None, "test": None}
+    return complete(variant, seed, 0.0).model_copy(update={"state": "failed", "failure": failure, **nothing})
+
+
+def trials_of(top1: Mapping[str, Sequence[float]]) -> list[TrialRecord]:
+    """Complete trials with seeds 1, 2, … of each variant."""
+    return [complete(variant, seed, value) for variant, values in top1.items() for seed, value in enumerate(values, 1)]

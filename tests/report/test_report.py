@@ -1,0 +1,221 @@
+"""The folder that `write_report` leaves behind."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from report_records import DATA, ENVIRONMENT, complete, failed, study_of, trials_of
+
+from fishnet_search.errors import StudyError
+from fishnet_search.report.provenance import environments
+from fishnet_search.report.write import write_report
+
+COMMAND = "fishnet-search report studies/pooling"
+TOP1 = {"max-2x2": [0.970, 0.975, 0.972], "avg-2x2": [0.971, 0.973, 0.974], "conv-3x3": [0.951, 0.955, 0.953]}
+ATTACK = "<script>alert(1)</script> | and_more"
+
+
+STUDY = study_of(list(TOP1), [1, 2, 3, 4], name="pooling | <b>", description=ATTACK)
+TRIALS = [*trials_of(TOP1), complete("max-2x2", 4, 0.971), failed("avg-2x2", 4, ATTACK)]
+"""One variant lacks a seed, and one trial failed with a hostile message."""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return write_report(STUDY, TRIALS, tmp_path_factory.mktemp("report") / "new" / "folder", command=COMMAND)
+
+
+@pytest.fixture(scope="module")
+def html(report):
+    return report.html.read_text()
+
+
+@pytest.fixture(scope="module")
+def markdown(report):
+    return report.markdown.read_text()
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_folder_has_pages_numbers_and_figures_and_nothing_else(report):
+    assert sorted(contents(report.folder)) == [
+        "curves.csv",
+        "figures/accuracy-against-macs.png",
+        "figures/effects.png",
+        "figures/learning-curves.png",
+        "report.html",
+        "report.md",
+        "table.csv",
+        "trials.csv",
+    ]
+
+
+def test_the_table_has_a_row_a_variant(report):
+    assert report.table["variant"].tolist() == ["max-2x2", "avg-2x2", "conv-3x3"]
+    assert report.table["verdict"].tolist() == ["baseline", "within the noise", "larger than the noise"]
+
+
+def test_the_pages_show_every_cell_and_sentence(report, html, markdown):
+    for text in (*report.table.to_numpy().ravel(), *report.summary):
+        assert text in html
+        assert text in markdown
+
+
+def test_html_from_records_is_shown_and_not_run(html):
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; | and_more" in html
+    assert "<title>pooling | &lt;b&gt;</title>" in html
+
+
+def test_markdown_from_records_is_shown_and_not_read(markdown):
+    assert r"TrainingError: \<script\>alert(1)\</script\> \| and\_more" in markdown
+    assert markdown.startswith("# pooling \\| \\<b\\>\n")
+
+
+def test_rows_of_markdown_tables_have_one_cell_a_column(markdown):
+    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows} == {10, 8}
+
+
+def test_the_html_page_needs_nothing_from_outside(html):
+    assert re.findall(r"""(?:src|href)\s*=\s*["'](?!#)[^"']*|url\((?!["']?#)[^)]*|@import|<link|<img""", html) == []
+    addresses = set(re.findall(r"https?://[^\s\"'<>]+", html))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_ids_of_the_html_page_are_unique_and_all_that_are_pointed_at_exist(html):
+    ids = re.findall(r'\sid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', html) + re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
+
+
+def test_every_tag_of_the_html_page_is_closed(html):
+    class Tags(HTMLParser):
+        void = ("meta", "br")
+
+        def __init__(self):
+            super().__init__()
+            self.open = []
+
+        def handle_starttag(self, tag, attrs):
+            if tag not in self.void:
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+        def handle_startendtag(self, tag, attrs):
+            pass
+
+    tags = Tags()
+    tags.feed(html)
+    assert tags.open == []
+
+
+def test_text_in_figures_stays_text(html):
+    assert html.count("<svg ") == 3
+    assert "<?xml" not in html
+    assert re.search(r"<text [^>]*>conv-3x3</text>", html)
+
+
+def test_a_result_carries_its_commands_commit_and_hardware(html, markdown):
+    for page in (html, markdown):
+        for fact in (
+            COMMAND,
+            "fishnet-search run spaces/pooling.yaml",
+            "0123456789abcdef0123456789abcdef01234567 with uncommitted changes",
+            "Example CPU",
+            "torch 2.14.1",
+            DATA.fingerprint,
+            "1,200 training, 300 validation, 297 test",
+        ):
+            assert fact in page
+
+
+def test_trials_of_different_environments_are_told_apart():
+    elsewhere = ENVIRONMENT.model_copy(update={"device": "Example GPU", "git_commit": None, "git_dirty": None})
+    trials = [complete("base", 1, 0.9), complete("base", 2, 0.9, environment=elsewhere)]
+    (here, _), (there, facts) = environments(trials)
+    assert (here, there) == ("base seed 1", "base seed 2")
+    assert dict(facts)["device"] == "Example GPU"
+    assert dict(facts)["git commit"] == "not in a repository"
+
+
+def test_the_csv_files_hold_the_numbers_unrounded(report):
+    table = pd.read_csv(report.csv).set_index("variant")
+    assert table.loc["avg-2x2", "test_top1_mean"] == pytest.approx((0.971 + 0.973 + 0.974) / 3, rel=1e-12)
+    assert table.loc["conv-3x3", "pairs"] == 3
+    assert table.loc["max-2x2", "macs"] == 12_345_678
+    trials = pd.read_csv(report.folder / "trials.csv")
+    assert trials["state"].value_counts().to_dict() == {"complete": 10, "failed": 1, "missing": 1}
+    assert trials["error"].dropna().tolist() == [f"TrainingError: {ATTACK}"]
+    curves = pd.read_csv(report.folder / "curves.csv")
+    assert len(curves) == 10 * 2
+
+
+def test_every_csv_column_is_explained(report, markdown):
+    for name in ("table.csv", "trials.csv", "curves.csv"):
+        section = markdown.split(f"`{name}`:")[1]
+        for column in pd.read_csv(report.folder / name).columns:
+            assert f"- {column}: ".replace("_", r"\_") in section
+
+
+def test_the_same_records_give_the_same_bytes_in_any_order(report, tmp_path):
+    again = write_report(STUDY, TRIALS[::-1], tmp_path, command=COMMAND)
+    assert contents(again.folder) == contents(report.folder)
+
+
+def test_one_variant_one_seed_has_no_figure_of_effects_and_removes_an_older_one(tmp_path):
+    older = tmp_path / "figures" / "effects.png"
+    older.parent.mkdir()
+    older.touch()
+    report = write_report(study_of(["base"], [1]), trials_of({"base": [0.9]}), tmp_path, command=COMMAND)
+    assert not older.exists()
+    assert "effects.png" not in report.markdown.read_text()
+    assert report.summary == ("base, the baseline, is the only variant: there is nothing to compare it with.",)
+
+
+def test_names_are_never_read_as_mathematics(tmp_path):
+    study, trials = study_of(["$x^2$ & y"], [1]), trials_of({"$x^2$ & y": [0.9]})
+    html = write_report(study, trials, tmp_path, command=COMMAND).html.read_text()
+    assert re.search(r"<text [^>]*>\$x\^2\$ &amp; y</text>", html)
+
+
+def test_trials_outside_the_plan_are_reported_too(tmp_path):
+    trials = trials_of({"base": [0.9, 0.91], "former": [0.8, 0.82]})
+    report = write_report(study_of(["base"], [1, 2]), trials, tmp_path, command=COMMAND)
+    assert report.table["variant"].tolist() == ["base", "former"]
+    assert "Outside the study's present plan: former seed 1, former seed 2." in report.markdown.read_text()
+
+
+@pytest.mark.parametrize("trials", [[], [failed("base", 1)]], ids=["none", "failed"])
+def test_a_study_without_a_complete_trial_is_refused(tmp_path, trials):
+    with pytest.raises(StudyError, match=r"study 'pooling': a report needs at least one complete trial, .* 3 planned"):
+        write_report(study_of(["base"]), trials, tmp_path / "report", command=COMMAND)
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"recipe": {"epochs": 99}}, "has the recipe of its study"),
+        ({"data": {"fingerprint": "other"}}, "has the images of its study"),
+        ({"spec": {"image_size": 64}}, "has the architecture of its variant's other trials"),
+    ],
+)
+def test_trials_that_cannot_be_compared_are_refused(tmp_path, fields, rule):
+    first, second = trials_of({"base": [0.9, 0.91]})
+    ((name, change),) = fields.items()
+    odd = second.model_copy(update={name: getattr(second, name).model_copy(update=change)})
+    with pytest.raises(StudyError, match=f"a complete trial {rule}, but 'base-seed2' does not"):
+        write_report(study_of(["base"]), [first, odd], tmp_path, command=COMMAND)
+
+
+def test_a_trial_is_never_counted_twice(tmp_path):
+    with pytest.raises(StudyError, match="'base' has more with seed 1"):
+        write_report(study_of(["base"]), [complete("base", 1, 0.9)] * 2, tmp_path, command=COMMAND)

@@ -1,0 +1,146 @@
+"""How numbers and words look."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from report_records import DATA, complete, failed, study_of, trials_of
+
+from fishnet_search.report.effects import variant_effects
+from fishnet_search.report.frames import trial_frame
+from fishnet_search.report.pages import escape_markdown
+from fishnet_search.report.summary import incomplete_trials, method_notes, summarise
+from fishnet_search.report.table import counts, duration, effect_table, percent, points
+
+NAN = math.nan
+
+
+def words_of(top1, extra=(), *, variants=None, seeds=(1, 2, 3)):
+    """The summary of a study, as one text."""
+    study = study_of(variants or list(top1), seeds)
+    frame = trial_frame(study, [*trials_of(top1), *extra])
+    return "\n".join(summarise(study.baseline, frame, variant_effects(frame, study.baseline)))
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([12_345_678, 987_654], ["12.35 M", "0.99 M"]),
+        ([4_263_656_704], ["4.264 G"]),
+        ([123_456], ["123.5 k"]),
+        ([512, 7], ["512", "7"]),
+    ],
+)
+def test_counts_of_a_column_share_one_unit(values, shown):
+    assert counts(values) == shown
+
+
+def test_accuracies_are_per_cent_with_the_half_width_of_their_interval():
+    assert percent(0.97312, 0.00419) == "97.31 ± 0.42"
+    assert percent(0.97312) == "97.31"
+    assert percent(0.97312, NAN) == "97.31 ± –"
+    assert percent(NAN, NAN) == "–"
+
+
+def test_differences_are_signed_points():
+    assert points(-0.0093, 0.0042) == "−0.93 ± 0.42"
+    assert points(0.0093, NAN) == "+0.93 ± –"
+    assert points(-0.00001, 0) == "0.00 ± 0.00"
+    assert points(NAN, NAN) == "–"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(12.34, "12.3 s"), (200, "3 min 20 s"), (3_720, "1 h 2 min"), (NAN, "–")]
+)
+def test_times_have_the_units_that_matter(seconds, shown):
+    assert duration(seconds) == shown
+
+
+def test_a_row_reads_as_a_person_expects():
+    study = study_of(["base", "other"])
+    frame = trial_frame(study, trials_of({"base": [0.90, 0.92, 0.97], "other": [0.88, 0.91]}))
+    table = effect_table(variant_effects(frame, "base"))
+    assert table.iloc[0].tolist() == [
+        "base", "123.5 k", "12.35 M", "3", "93.00 ± 8.96", "99.90 ± 0.00", "93.00", "–", "–", "baseline",
+    ]  # fmt: skip
+    assert table["seeds"].tolist() == ["3", "2 of 3"]
+    # by hand: differences −0.02, −0.01; t(0.975, 1) = 12.7062, s/√2 = 0.005
+    assert table["difference (points)"].tolist() == ["–", "−1.50 ± 6.35"]
+
+
+def test_a_clear_difference_is_said_in_a_sentence():
+    words = words_of({"max-2x2": [0.90, 0.91, 0.92], "conv-3x3": [0.85, 0.86, 0.871]})
+    assert (
+        "The one difference to the baseline max-2x2 (91.00 % test top-1 over 3 seeds) is larger than the noise."
+        in words
+    )
+    # by hand: differences −0.05, −0.05, −0.049
+    assert "conv-3x3 is 4.97 ± 0.14 points below the baseline max-2x2 over 3 seeds: larger than the noise." in words
+
+
+def test_a_difference_within_the_noise_is_said_to_be():
+    words = words_of({"base": [0.90, 0.91, 0.92], "other": [0.91, 0.90, 0.93]})
+    assert "is within the noise" in words
+    assert "Within the noise: other (+0.33 ± 2.87 points, 3 seeds)." in words
+
+
+def test_one_seed_is_said_to_give_no_interval():
+    words = words_of({"base": [0.90], "other": [0.95]}, seeds=[1])
+    assert "that takes two seeds or more" in words
+    assert "no interval and no verdict: other (+5.00 points)" in words
+
+
+def test_equal_differences_are_said_to_be_unusual():
+    words = words_of({"base": [0.25, 0.50, 0.75], "other": [0.50, 0.75, 1.00]})
+    assert "other is 25.00 ± 0.00 points above" in words
+    assert "the same with every seed" in words
+
+
+def test_missing_seeds_are_said_in_words():
+    words = words_of({"base": [0.90, 0.91, 0.92], "other": [0.91, 0.90]})
+    assert "Fewer than 3 seeds: other has 2." in words
+    assert "5 of 6 planned trials are complete: 1 missing." in words
+
+
+def test_a_baseline_without_a_complete_trial_is_said_to_be_the_reason():
+    words = words_of({"other": [0.90, 0.91]}, variants=["base", "other"])
+    assert "The baseline base has no complete trial, so there is no difference to it." in words
+
+
+def test_a_variant_that_shares_no_seed_with_the_baseline_is_named():
+    words = words_of({"base": [0.90]}, [complete("other", 2, 0.9)], variants=["base", "other"])
+    assert "No complete seed in common with the baseline, so not compared: other." in words
+
+
+def test_many_variants_within_the_noise_are_told_in_one_short_sentence():
+    top1 = {"base": [0.90, 0.91, 0.92]} | {f"v{i}": [0.91, 0.90, 0.92] for i in range(19)}
+    assert "Within the noise: 19 variants, with differences from 0.00 to 0.00 points." in words_of(top1)
+
+
+def test_every_trial_that_is_not_complete_is_named():
+    study = study_of(["base", "other"], [1, 2])
+    trials = [
+        complete("base", 1, 0.9),
+        failed("base", 2),
+        complete("other", 1, 0.9, state="interrupted", test=None),
+        complete("former", 7, 0.9),
+    ]
+    assert incomplete_trials(trial_frame(study, trials)) == (
+        "Failed: base seed 2.",
+        "Interrupted: other seed 1.",
+        "Missing: other seed 2.",
+        "Outside the study's present plan: former seed 7.",
+    )
+
+
+def test_the_notes_say_what_the_intervals_are_not():
+    notes = " ".join(method_notes(DATA, environments=2))
+    assert "MACs are multiply-accumulates of one image." in notes
+    assert "not corrected for the number of variants" in notes
+    assert "one of the 297 test images is 0.34 points" in notes
+    assert "2 different environments" in notes
+
+
+def test_markdown_specials_are_escaped():
+    assert escape_markdown("a|b\n<i>_c_ $d$") == r"a\|b \<i\>\_c\_ \$d\$"

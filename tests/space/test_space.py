@@ -1,0 +1,116 @@
+"""A space spells out its variants, or says which line is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from fishnet_search.errors import SpaceError
+from fishnet_search.space.space import load_space
+from fishnet_search.spec.loading import load_spec
+
+GOOD = """\
+base: fishnet-nano
+axes:
+  pooling:
+    path: [tail.downsample, head.downsample]
+    values: [max-2x2, avg-2x2]
+  depth: {path: "tail[1].depth", values: [1, 2]}
+seeds: 2
+recipe: {epochs: 1, batch_size: 8}
+"""
+
+
+def space_from(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    return load_space(tmp_path / "mine.yaml")
+
+
+def test_every_combination_is_a_variant_and_the_first_is_the_baseline(tmp_path):
+    spelled = space_from(tmp_path, GOOD)
+    assert spelled.name == "mine"
+    assert [variant.name for variant in spelled.variants] == [
+        "pooling=max-2x2,depth=1",
+        "pooling=max-2x2,depth=2",
+        "pooling=avg-2x2,depth=1",
+        "pooling=avg-2x2,depth=2",
+    ]
+    last = spelled.variants[-1]
+    assert last.levels == {"pooling": "avg-2x2", "depth": 2}
+    assert [stage.downsample for stage in last.spec.tail + last.spec.head] == ["avg-2x2"] * 6
+    assert [stage.depth for stage in last.spec.tail] == [1, 2, 1]
+    assert spelled.variants[0].spec == load_spec("fishnet-nano")
+    assert spelled.space.seeds == (0, 1)
+
+
+def test_the_baseline_can_be_named_and_comes_first(tmp_path):
+    spelled = space_from(tmp_path, GOOD + "baseline: {pooling: avg-2x2, depth: 2}\n")
+    assert spelled.variants[0].name == "pooling=avg-2x2,depth=2"
+
+
+def test_one_axis_names_variants_by_their_level_alone_and_seeds_can_be_listed(tmp_path):
+    text = "base: fishnet-nano\naxes: {d: {path: body.dilation, values: [1, 2]}}\nseeds: [7, 3]\n"
+    spelled = space_from(tmp_path, text)
+    assert [variant.name for variant in spelled.variants] == ["1", "2"]
+    assert spelled.space.seeds == (7, 3)
+
+
+def test_a_base_can_be_a_file_beside_the_space(tmp_path):
+    spec = load_spec("fishnet-nano").model_dump_json()  # JSON is YAML
+    (tmp_path / "base.yaml").write_text(spec)
+    spelled = space_from(tmp_path, GOOD.replace("fishnet-nano", "base.yaml"))
+    assert spelled.variants[0].spec == load_spec("fishnet-nano")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            ("max-2x2, avg-2x2", "max-2x2, avg"),
+            "mine.yaml:5: axes.pooling.values[1]: tail[0].downsample: should be 'max-2x2', 'max-3x3'",
+        ),
+        (
+            ("tail[1].depth", "tail[9].depth"),
+            "mine.yaml:6: axes.depth.values[0]: tail[9]: there are only 3 stages, counted from 0",
+        ),
+        (("values: [1, 2]", "values: [1, 1]"), "mine.yaml:6: axes.depth.values: has 1 twice; keep one"),
+        (("values: [1, 2]", "values: []"), "mine.yaml:6: axes.depth.values: should have at least 1 item"),
+        (("values: [1, 2]", "value: [1, 2]"), "mine.yaml:6: axes.depth.value: unknown field; did you mean 'values'?"),
+        (
+            ("fishnet-nano", "fishnet-nana"),
+            "mine.yaml:1: base: fishnet-nana: neither a file nor a preset; did you mean",
+        ),
+        (("seeds: 2", "seeds: 0"), "mine.yaml:7: seeds: should have at least 1 item"),
+        (("seeds: 2", "seeds: [1, 1]"), "mine.yaml:7: seeds: has a seed twice; keep one"),
+        (("seeds: 2", "seeds: [-1]"), "mine.yaml:7: seeds[0]: should be greater than or equal to 0, but is -1"),
+        (("epochs: 1", "epoch: 1"), "mine.yaml:8: recipe.epoch: unknown field; did you mean 'epochs'?"),
+        (("epochs: 1", "epochs: 0"), "mine.yaml:8: recipe.epochs: should be greater than or equal to 1, but is 0"),
+        (("seeds: 2", "baseline: {pool: 1}"), "mine.yaml:7: baseline: names no axis; did you mean 'pooling'?"),
+        (("seeds: 2", "baseline: {depth: 9}"), "mine.yaml:7: baseline: depth: 9 is not among the axis' values [1, 2]"),
+        (("tail[1].depth", "image_size"), "mine.yaml:6: axes.depth.values[0]: image_size: must be a multiple of 8"),
+        (("base: fishnet-nano\n", ""), "mine.yaml:1: base: is missing; add it"),
+        (
+            ('"tail[1].depth", values: [1, 2]', "image_size, values: [32, 64]"),
+            "mine.yaml:2: axes: image_size cannot differ between variants",
+        ),
+        (("values: [1, 2]", f"values: {list(range(1, 6000))}"), "mine.yaml:2: axes: make 11998 variants"),
+    ],
+)
+def test_a_mistake_is_answered_with_its_line(tmp_path, change, sentence):
+    with pytest.raises(SpaceError) as refusal:
+        space_from(tmp_path, GOOD.replace(*change))
+    assert sentence in str(refusal.value)
+
+
+def test_levels_that_only_together_make_no_network_are_named_together(tmp_path):
+    text = GOOD.replace("tail[1].depth", "body[2].width").replace("values: [1, 2]", "values: [32, 64]")
+    text = text.replace("path: [tail.downsample, head.downsample]", 'path: ["tail[0].width"]')
+    with pytest.raises(SpaceError) as refusal:
+        space_from(tmp_path, text.replace("max-2x2, avg-2x2", "16, 48"))
+    assert "mine.yaml:2: axes: variant pooling=48,depth=64: body[2].width: 64 does not divide the 96" in str(
+        refusal.value
+    )
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "spaces").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_space_that_comes_with_the_project_can_be_spelled_out(path):
+    assert load_space(path).variants

@@ -1,0 +1,129 @@
+"""A fish is a frozen value that is checked when it is made."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from fishnet_search.errors import SpecError
+from fishnet_search.graph.fish import build_graph
+from fishnet_search.spec.fish import FishSpec
+from fishnet_search.spec.loading import load_spec, preset_names, with_fields
+from tests.spec.strategies import fish_specs
+
+
+def nano(**fields):
+    return with_fields(load_spec("fishnet-nano"), fields)
+
+
+def test_the_published_fish_and_two_small_ones_come_with_the_package():
+    assert preset_names() == ["fishnet-cifar", "fishnet-nano", "fishnet150", "fishnet201", "fishnet99"]
+
+
+@pytest.mark.parametrize(
+    ("name", "depths", "transfers"),
+    [  # num_res_blks and num_trans_blks of kevin-ssy/FishNet, models/net_factory.py
+        ("fishnet99", [2, 2, 6, 2, 1, 1, 1, 1, 2, 2], [1, 1, 1, 1, 1, 4]),
+        ("fishnet150", [2, 4, 8, 4, 2, 2, 2, 2, 2, 4], [2, 2, 2, 2, 2, 4]),
+        ("fishnet201", [3, 4, 12, 4, 2, 2, 2, 2, 3, 10], [2, 2, 2, 2, 2, 9]),
+    ],
+)
+def test_presets_have_the_published_depths(name, depths, transfers):
+    spec = load_spec(name)
+    assert [stage.depth for stage in (*spec.tail, spec.bridge, *spec.body, *spec.head)] == depths
+    assert [stage.transfer for stage in (*spec.body, *spec.head)] == transfers
+    assert [stage.dilation for stage in spec.body] == [1, 2, 4]
+
+
+def test_a_spec_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        load_spec("fishnet99").classes = 10
+
+
+@given(fish_specs())
+@settings(max_examples=50, deadline=None)
+def test_a_spec_survives_json(spec):
+    assert FishSpec.model_validate(json.loads(spec.model_dump_json())) == spec
+
+
+def test_a_field_is_set_for_a_whole_part_or_one_stage():
+    spec = nano(**{"tail.downsample": "avg-2x2", "head[1].downsample": "conv-3x3", "bridge.depth": 3})
+    assert [stage.downsample for stage in spec.tail] == ["avg-2x2"] * 3
+    assert [stage.downsample for stage in spec.head] == ["max-2x2", "conv-3x3", "max-2x2"]
+    assert spec.bridge.depth == 3
+    assert load_spec("fishnet-nano").bridge.depth == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (
+            {"body[1].width": 500},
+            "mine: body[1].width: 500 does not divide the 96 channels that enter it; use 96",
+        ),
+        (
+            {"body[0].width": 20},
+            "mine: body[0].width: 20 does not divide the 64 channels that enter it; use 16 or 32",
+        ),
+        (
+            {"head[0].width": 64},
+            "mine: head[0].width: 64 differs from the 40 channels that enter it, which adds a 1×1 convolution to the "
+            "shortcut; use 'derived', or set projection: true if that is meant",
+        ),
+        ({"head[0].width": 42, "head[0].projection": True}, "mine: head[0].width: must be a multiple of 4, but is 42"),
+        ({"head[0].width": "wide"}, "mine: head[0].width: should be a valid integer"),
+        ({"tail[0].width": 18}, "mine: tail[0].width: should be a multiple of 4, but is 18"),
+        ({"tail[0].depth": 0}, "mine: tail[0].depth: should be greater than or equal to 1, but is 0"),
+        ({"tail.downsampel": "max-2x2"}, "tail[2].downsampel: unknown field; did you mean 'downsample'?"),
+        ({"tail[1].downsample": "max"}, "should be 'max-2x2', 'max-3x3', 'avg-2x2' or 'conv-3x3', but is 'max'"),
+        (
+            {"image_size": 36},
+            "mine: image_size: must be a multiple of 8, the stride of this fish, but is 36; use 32 or 40",
+        ),
+        ({"tail[3].width": 16}, "mine: tail[3]: there are only 3 stages, counted from 0"),
+        ({"tial.width": 16}, "mine: tial: unknown field; did you mean 'tail'?"),
+        ({"tail..width": 16}, "mine: 'tail..width' is not a path; write it like tail.downsample"),
+        ({"": 16}, "mine: '' is not a path"),
+        ({"classes.width": 16}, "mine: 'classes.width' does not name a field"),
+        ({"classes.width.a": 16}, "mine: classes.width leads nowhere"),
+        ({"tail[0]": 16}, "mine: 'tail[0]' does not name a field"),
+        ({"tail": 3}, "mine: tail: should be a list, but is 3"),
+        ({"tail": []}, "mine: tail: should have at least 1 item after validation, not 0"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_with_what_would_do(fields, sentence):
+    with pytest.raises(SpecError) as refusal:
+        with_fields(load_spec("fishnet-nano"), fields, "mine")
+    assert sentence in str(refusal.value)
+
+
+def test_all_problems_are_named_not_only_the_first():
+    with pytest.raises(SpecError) as refusal:
+        nano(**{"classes": 0, "stem.width": 3, "tail[1].depth": -1})
+    assert len(str(refusal.value).splitlines()) == 3
+
+
+def test_parts_with_different_numbers_of_stages_are_refused():
+    data = load_spec("fishnet-nano").model_dump()
+    with pytest.raises(ValidationError, match="have tail 3, body 3, head 2; add or remove stages"):
+        FishSpec.model_validate(data | {"head": data["head"][:2]})
+
+
+paths = st.from_regex(
+    r"(tail|body|head|bridge|stem)(\[[0-3]\])?\.(depth|width|transfer|kind|dilation|x)", fullmatch=True
+)
+values = st.one_of(
+    st.integers(-5, 200), st.text(max_size=5), st.none(), st.floats(), st.lists(st.integers(), max_size=2)
+)
+
+
+@given(st.dictionaries(paths | st.text(max_size=12), values, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_no_fields_make_anything_but_a_spec_that_can_be_spelled_out_or_a_spec_error(fields):
+    try:
+        spec = with_fields(load_spec("fishnet-nano"), fields)
+    except SpecError:
+        return
+    build_graph(spec)

@@ -1,0 +1,209 @@
+"""The command line as a person meets it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fishnet_search import cli
+from fishnet_search.study.store import read_trials
+from tests.engine.tiny import BASE, SPACE, TRIALS, write_space
+
+RUN = [sys.executable, "-c", "from fishnet_search.cli import main; main()"]
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Run the command line in an empty folder; return exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["fishnet-search", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("preset", "params"), [("fishnet150", "24,959,400"), ("fishnet99", "16,628,904"), ("fishnet201", "44,584,552")]
+)
+def test_describe_gives_the_published_number_of_parameters(call, preset, params):
+    code, out, _ = call("describe", preset)
+    assert code == 0
+    assert f"{params} parameters" in out
+
+
+def test_describe_shows_every_stage_with_resolution_channels_params_and_macs(call):
+    _, out, _ = call("describe", "fishnet99", "--image-size", "448")
+    assert "image 3×448×448" in out
+    row = next(line for line in out.splitlines() if "body2" in line)
+    assert "320×112×112" in row
+    assert "1 UR-block of dilation 4, k 2, 1 transfer, nearest" in row
+
+
+def test_describe_reads_a_file(call, tmp_path):
+    (tmp_path / "mine.yaml").write_text(BASE)
+    code, out, _ = call("describe", "mine.yaml")
+    assert code == 0
+    assert "classifier" in out
+
+
+@pytest.mark.parametrize("command", ["run", "report", "describe", "list"])
+def test_every_command_has_help_with_an_example(call, command):
+    code, out, _ = call(command, "--help")
+    assert code == 0
+    assert f"fishnet-search {command}" in out.partition("Example:")[2]
+
+
+def test_a_space_is_run_and_reported_and_listed(call, tmp_path):
+    write_space(tmp_path)
+    code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--epochs", 1, "--seeds", 2, "--name", "quick")
+    assert code == 0
+    assert "study quick: 2 variants × 2 seeds, 1 epochs each, on digits (20 / 20 / 20 images)" in out
+    assert "[4/4] avg-2x2-seed1: validation" in out
+    assert "report: reports/quick/report.html" in out
+    assert (tmp_path / "reports" / "quick" / "report.html").is_file()
+
+    code, out, _ = call("report")
+    assert code == 0
+    assert "max-2x2" in out
+    assert "baseline" in out
+    assert "report: reports/quick/report.html" in out
+
+    code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--epochs", 1, "--seeds", 2, "--name", "quick")
+    assert code == 0
+    assert "4 of 4 trials are complete already; 0 to go" in out
+
+    code, out, _ = call("list")
+    assert code == 0
+    assert "study: quick, 4 trials complete" in out
+    assert "24,959,400" in out
+
+
+def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
+    write_space(tmp_path, SPACE.replace("learning_rate: 0.05", "learning_rate: 1.0e+30"))
+    code, out, _ = call("run", "tiny.yaml", "--limit", 20)
+    assert code == 1
+    assert "[1/4] max-2x2-seed0: failed after 0 epochs: TrainingError" in out
+    assert "4 of 4 trials failed, first max-2x2-seed0" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "files", "sentence"),
+    [
+        (["run", "none.yaml"], {}, "none.yaml: no such file; check the path"),
+        (["run", "."], {}, ".: cannot be read: Is a directory"),
+        (["run", "a.yaml"], {"a.yaml": "axes: [1"}, "a.yaml:1: is not valid YAML"),
+        (["run", "a.yaml"], {"a.yaml": SPACE.replace("seeds", "sedes")}, "a.yaml:5: sedes: unknown field; did you mean"),
+        (["run", "tiny.yaml", "--name", "../out"], {}, "study name '../out': must be up to 100 letters"),
+        (["run", "tiny.yaml", "--data", "digit"], {}, "unknown data 'digit'; did you mean 'digits'?"),
+        (["run", "tiny.yaml", "--data", "imagefolder:none"], {}, "none: no such folder; expected PATH/train/CLASS"),
+        (["run", "tiny.yaml", "--limit", "3"], {}, "limit 3: each part needs an image of every class"),
+        (
+            ["run", "tiny.yaml", "--data", "imagefolder:pictures"],
+            {
+                f"pictures/{part}/{name}/1.png": "no picture"
+                for part in ("train", "val", "test")
+                for name in ("cat", "dog")
+            },
+            "cat/1.png: not a readable image",
+        ),
+        (
+            ["run", "wide.yaml"],
+            {"wide.yaml": SPACE.replace("values: [max-2x2, avg-2x2]", "values: [8, 9]").replace(
+                "[tail.downsample, head.downsample]", "body.width")},
+            "wide.yaml:4: axes.downsample.values[1]: body[0].width: should be a multiple of 4, but is 9",
+        ),
+        (["describe", "fishnet15"], {}, "fishnet15: neither a file nor a preset; did you mean 'fishnet150'?"),
+        (["describe", "fishnet99", "--image-size", "100"], {}, "image side 100 does not fit this network"),
+        (["report", "none"], {}, "studies/none: is not a study"),
+        (["report"], {}, "studies: holds no study; start one with"),
+        (
+            ["report", "old"],
+            {"studies/old/study.json": "{"},
+            "studies/old/study.json: is damaged",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_person_can_mend_is_said_in_a_line_or_two_with_exit_code_2(call, tmp_path, words, files, sentence):
+    write_space(tmp_path)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    code, out, err = call(*words)
+    assert code == 2
+    assert sentence in err
+    assert len(err.splitlines()) <= 2
+    assert "Traceback" not in out + err
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize("words", [["run"], ["run", "a.yaml", "--epochs", "0"], ["fly"], ["list", "--fast"]])
+def test_words_that_are_no_command_end_with_exit_code_2_too(call, words):
+    code, _, err = call(*words)
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_a_line(call, tmp_path):
+    write_space(tmp_path)
+    (tmp_path / "studies").write_text("a file where the folder should be")
+    code, _, err = call("run", "tiny.yaml", "--limit", 20)
+    assert code == 2
+    assert "studies" in err
+    assert "Traceback" not in err
+
+
+def start(folder, *words):
+    return subprocess.Popen([*RUN, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
+
+
+def wait_for(folder, count, process):
+    """Wait until that many trials are complete."""
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("studies/tiny/trials/*.json"))) < count:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+LONG = SPACE.replace("epochs: 2", "epochs: 30")
+
+
+def test_a_run_killed_in_the_middle_ends_with_every_trial_complete_exactly_once(tmp_path):
+    write_space(tmp_path, LONG)
+    first = start(tmp_path, "run", "tiny.yaml", "--limit", "40")
+    wait_for(tmp_path, 1, first)
+    first.kill()
+    first.wait()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("studies/tiny/trials/*.json")}
+    assert 1 <= len(before) < 4
+
+    second = start(tmp_path, "run", "tiny.yaml", "--limit", "40")
+    out, _ = second.communicate(timeout=300)
+
+    assert second.returncode == 0, out
+    assert f"{len(before)} of 4 trials are complete already" in out
+    records = read_trials(tmp_path / "studies" / "tiny")
+    assert [(record.trial, record.state) for record in records] == [(name, "complete") for name in TRIALS]
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # none was run twice
+    assert (tmp_path / "reports" / "tiny" / "report.md").is_file()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_a_run_cleanly(tmp_path, stop):
+    write_space(tmp_path, LONG)
+    process = start(tmp_path, "run", "tiny.yaml", "--limit", "40")
+    wait_for(tmp_path, 1, process)
+    process.send_signal(stop)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert "stopped; what is complete is kept in studies/tiny. The same command goes on from there." in out
+    assert "Traceback" not in out
+    assert {record.state for record in read_trials(tmp_path / "studies" / "tiny")} <= {"complete", "interrupted"}
