@@ -99,7 +99,7 @@ def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
         (["run", "none.yaml"], {}, "none.yaml: no such file; check the path"),
         (["run", "."], {}, ".: cannot be read: Is a directory"),
         (["run", "a.yaml"], {"a.yaml": "axes: [1"}, "a.yaml:1: is not valid YAML"),
-        (["run", "a.yaml"], {"a.yaml": SPACE.replace("seeds", "sedes")}, "a.yaml:5: sedes: unknown field; did you mean"),
+        (["run", "a.yaml"], {"a.yaml": SPACE.replace("seeds", "sedes")}, "a.yaml:5: sedes: unknown field; did you"),
         (["run", "tiny.yaml", "--name", "../out"], {}, "study name '../out': must be up to 100 letters"),
         (["run", "tiny.yaml", "--data", "digit"], {}, "unknown data 'digit'; did you mean 'digits'?"),
         (["run", "tiny.yaml", "--data", "imagefolder:none"], {}, "none: no such folder; expected PATH/train/CLASS"),

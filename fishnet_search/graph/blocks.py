@@ -39,8 +39,8 @@ def stem(spec: Stem, image: Shape) -> Graph:
     Source: kevin-ssy/FishNet, models/fishnet.py, FishNet.__init__ for 'three-conv'.
     """
     g = GraphBuilder(f"{spec.kind} stem", x=image)
-    if spec.kind == "one-conv":
-        _conv_bn_relu(g, 1, "x", spec.width)
+    if spec.kind != "three-conv":
+        _conv_bn_relu(g, 1, "x", spec.width, stride=spec.stride)
         return g.build()
     half = spec.width // 2
     x = _conv_bn_relu(g, 1, "x", half, stride=2)

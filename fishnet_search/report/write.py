@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from fishnet_search.report.provenance import data_facts, environments, recipe_fa
 from fishnet_search.report.summary import incomplete_trials, method_notes, summarise
 from fishnet_search.report.table import effect_table, trial_table
 from fishnet_search.study.record import StudyRecord, TrialRecord
+from fishnet_search.study.store import write_whole
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
         "report.html": html_page(content).encode(),
     }
     for name, data in files.items():
-        _replace(folder / name, data)
+        write_whole(folder / name, data)
     for name in NAMES:  # of an earlier report, which had data for a figure that this one has not
         if f"figures/{name}.png" not in figures:
             (folder / "figures" / f"{name}.png").unlink(missing_ok=True)
@@ -98,14 +98,3 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
 
 def _csv(frame: pd.DataFrame) -> bytes:
     return frame.to_csv(index=False, lineterminator="\n").encode()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that a reader finds either the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -37,15 +37,16 @@ class Stem(Value):
 
     'three-conv': three 3×3 convolutions, the first of stride 2, then 3×3 max-pooling: output stride 4.
     'one-conv': one 3×3 convolution that keeps the resolution, for images of 32 pixels: output stride 1.
+    'strided-conv': one 3×3 convolution of stride 2, for the same images in less time: output stride 2.
     """
 
-    kind: Literal["three-conv", "one-conv"] = "three-conv"
+    kind: Literal["three-conv", "one-conv", "strided-conv"] = "three-conv"
     width: int = Field(64, ge=4, le=65_536, multiple_of=EXPANSION, description="output channels, a multiple of 4")
 
     @property
     def stride(self) -> int:
         """Input resolution over output resolution."""
-        return 4 if self.kind == "three-conv" else 1
+        return {"three-conv": 4, "one-conv": 1, "strided-conv": 2}[self.kind]
 
 
 class Stage(Value):

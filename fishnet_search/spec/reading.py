@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -210,10 +210,10 @@ def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
     """List the fields that may be written at a location."""
     kind: Any = model
     for step in location:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = kind.model_fields[str(step)].annotation
-        else:  # a list or mapping of models
-            kind = next(inner for inner in kind.__args__ if isinstance(inner, type) and issubclass(inner, BaseModel))
+        if inner := get_args(kind):  # a list or mapping of models
+            kind = next(one for one in inner if hasattr(one, "model_fields"))
+        else:
+            kind = kind.model_fields[step].annotation
     return list(kind.model_fields)
 
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from fishnet_search.data.images import Part
 
+EVALUATION_BATCH = 256
+
 
 @dataclass(frozen=True, eq=False)
 class Normalisation:
@@ -48,19 +50,19 @@ class Batches:
     device: torch.device
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give every image once."""
-        return self._take(torch.arange(len(self.part)))
+        """Give every image once, many at a time: without gradients there is room for them."""
+        return self._take(torch.arange(len(self.part)), max(self.batch_size, EVALUATION_BATCH))
 
     def shuffled(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Give the images once in random order, but for a last one alone: batch normalisation has no use for it."""
         order = torch.randperm(len(self.part), generator=generator)
-        return self._take(order[:-1] if len(order) % self.batch_size == 1 else order)
+        return self._take(order[:-1] if len(order) % self.batch_size == 1 else order, self.batch_size)
 
-    def _take(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _take(self, order: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels = self.part.images_NCHW, self.part.labels_N
         order = order.to(images.device)
-        for start in range(0, len(order), self.batch_size):
-            indices = order[start : start + self.batch_size]
+        for start in range(0, len(order), batch_size):
+            indices = order[start : start + batch_size]
             yield self.normalise(images[indices].to(self.device)), labels[indices].to(self.device)
 
 

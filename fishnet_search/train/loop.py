@@ -76,16 +76,22 @@ def train(
 
     epochs: list[Epoch] = []
     with _reproducible(seed, device):
-        network.to(device)
+        network.to(memory_format=torch.channels_last).to(device)  # a quarter faster on the CPU for small networks
         for epoch in _epochs(network, batches(images.train), batches(images.validation), recipe, seed):
             epochs.append(epoch)
             on_epoch(epoch)
             best = max(epochs, key=_merit)
             if best is epoch:
-                best_weights = {name: weight.to("cpu", copy=True) for name, weight in network.state_dict().items()}
+                best_weights = _copied(network)
         network.load_state_dict(best_weights)
         test = _evaluate(network, batches(images.test), recipe, f"test loss of epoch {best.epoch}")
     return Training(tuple(epochs), best.epoch, test, best_weights)
+
+
+def _copied(network: nn.Module) -> dict[str, Tensor]:
+    """Return the network's state on the CPU, in torch's usual memory format whatever the training's."""
+    own_memory = {"copy": True, "memory_format": torch.contiguous_format}
+    return {name: weight.to("cpu", **own_memory) for name, weight in network.state_dict().items()}
 
 
 def _merit(epoch: Epoch) -> tuple[float, float]:
@@ -144,14 +150,18 @@ def _reproducible(seed: int, device: torch.device) -> Iterator[None]:
     """Have torch choose deterministic kernels and seed the global generators, which dropout draws from."""
     cudnn = torch.backends.cudnn
     former = cudnn.deterministic, cudnn.benchmark
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
             torch.manual_seed(seed)
             torch.use_deterministic_algorithms(True, warn_only=True)
+            # nothing here reads memory before it is written, and small networks pay a tenth of their time for filling
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             cudnn.deterministic, cudnn.benchmark = True, False
             yield
         finally:
             cudnn.deterministic, cudnn.benchmark = former
+            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

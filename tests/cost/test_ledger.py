@@ -12,6 +12,7 @@ from fishnet_search.graph.fish import build_graph
 from fishnet_search.network.network import build_network
 from fishnet_search.spec.loading import load_spec, preset_names
 from tests import golden
+from tests.fishes import minnow
 from tests.spec.strategies import fish_specs
 
 
@@ -88,7 +89,7 @@ def test_operators_without_macs_are_named_and_numbered():
 
 
 def test_four_times_the_pixels_cost_four_times_the_macs_but_for_what_sees_single_positions():
-    spec = load_spec("fishnet-nano")
+    spec = minnow()
     small, large = (cost_of(build_graph(spec, side)) for side in (32, 64))
     single = 128 * 4 + 4 * 64 + 132 * 10  # squeeze-and-excitation and the classifier's last layer
     assert large.macs - single == 4 * (small.macs - single)

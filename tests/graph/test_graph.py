@@ -6,7 +6,8 @@ from fishnet_search.errors import SpecError
 from fishnet_search.graph.fish import build_graph
 from fishnet_search.graph.graph import GraphBuilder
 from fishnet_search.graph.ops import Add, Concat, Conv, GlobalAvgPool, MaxPool, ReLU, Shape, SqueezeChannels
-from fishnet_search.spec.loading import load_spec, with_fields
+from fishnet_search.spec.loading import load_spec
+from tests.fishes import minnow
 
 
 def test_fishnet150_has_the_published_resolutions_and_channels():
@@ -42,7 +43,7 @@ def test_a_side_that_cannot_be_halved_often_enough_is_refused(side):
 
 
 def test_a_head_that_projects_says_so():
-    spec = with_fields(load_spec("fishnet-nano"), {"head[0].width": 64, "head[0].projection": True})
+    spec = minnow(**{"head[0].width": 64, "head[0].projection": True})
     labels = {node.name: node.op.label for node in build_graph(spec).nodes}
     assert labels["head0"] == "1 DR-block, 1 transfer, max-2x2, projection 40 to 64"
     assert labels["body2"] == "1 UR-block of dilation 4, k 2, 1 transfer, nearest"

@@ -12,13 +12,9 @@ from fishnet_search.graph.fish import build_graph
 from fishnet_search.graph.graph import Graph
 from fishnet_search.network.modules import MODULES
 from fishnet_search.network.network import build_network
-from fishnet_search.spec.fish import FishSpec
-from fishnet_search.spec.loading import load_spec, preset_names, with_fields
+from fishnet_search.spec.loading import load_spec, preset_names
+from tests.fishes import minnow
 from tests.golden import small
-
-
-def nano(**fields) -> FishSpec:
-    return with_fields(load_spec("fishnet-nano"), fields)
 
 
 def leaves(graph: Graph, prefix=""):
@@ -47,7 +43,7 @@ def test_every_node_of_every_preset_has_the_shape_the_graph_says(name):
 
 @pytest.mark.parametrize("downsample", ["max-2x2", "max-3x3", "avg-2x2", "conv-3x3"])
 def test_downsampling_computes_what_its_name_says(downsample):
-    network = build_network(build_graph(nano(**{"tail.downsample": downsample})))
+    network = build_network(build_graph(minnow(**{"tail.downsample": downsample})))
     x = torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(0))
     module = network.tail0.downsample
     expected = {
@@ -62,33 +58,33 @@ def test_downsampling_computes_what_its_name_says(downsample):
 
 @pytest.mark.parametrize("sides", [(8, 8), (32, 32), (40, 16), (64, 24)])
 def test_any_image_whose_sides_are_multiples_of_the_stride_passes(sides):
-    network = build_network(build_graph(nano())).eval()
+    network = build_network(build_graph(minnow())).eval()
     assert network(torch.zeros(3, 3, *sides)).shape == (3, 10)
 
 
 @pytest.mark.parametrize("sides", [(33, 32), (32, 28), (4, 32)])
 def test_other_images_are_refused_with_the_sides_that_would_do(sides):
-    network = build_network(build_graph(nano()))
+    network = build_network(build_graph(minnow()))
     with pytest.raises(SpecError, match=r"image side \d+ does not fit .* multiples of its stride 8; use \d+ or \d+"):
         network(torch.zeros(2, 3, *sides))
 
 
 def test_all_parameters_learn():
-    network = build_network(build_graph(nano()))
+    network = build_network(build_graph(minnow()))
     network(torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))).square().sum().backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
 
 
 def test_torch_compile_sees_one_graph_and_computes_the_same():
-    network = build_network(build_graph(nano())).eval()
+    network = build_network(build_graph(minnow())).eval()
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(images), network(images))
 
 
 def test_stages_can_be_taken_out_by_name_with_torchvisions_feature_extractor():
-    network = build_network(build_graph(nano())).eval()
+    network = build_network(build_graph(minnow())).eval()
     features = create_feature_extractor(network, ["body2.concat", "head2.concat"])(torch.zeros(1, 3, 32, 32))
     assert {name: tuple(value.shape) for name, value in features.items()} == {
         "body2.concat": (1, 40, 32, 32),
@@ -97,7 +93,7 @@ def test_stages_can_be_taken_out_by_name_with_torchvisions_feature_extractor():
 
 
 def test_the_forward_pass_changes_neither_its_input_nor_the_modules():
-    network = build_network(build_graph(nano())).eval()
+    network = build_network(build_graph(minnow())).eval()
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     before, modules = images.clone(), list(network.modules())
     network(images)
@@ -107,10 +103,10 @@ def test_the_forward_pass_changes_neither_its_input_nor_the_modules():
 
 def test_one_seed_gives_one_network_whatever_the_global_random_state():
     torch.manual_seed(1)
-    first = build_network(build_graph(nano()), seed=5).state_dict()
+    first = build_network(build_graph(minnow()), seed=5).state_dict()
     state = torch.manual_seed(2).get_state()
-    second = build_network(build_graph(nano()), seed=5).state_dict()
-    other = build_network(build_graph(nano()), seed=6).state_dict()
+    second = build_network(build_graph(minnow()), seed=5).state_dict()
+    other = build_network(build_graph(minnow()), seed=6).state_dict()
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["stem.conv1.weight"], other["stem.conv1.weight"])

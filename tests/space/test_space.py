@@ -7,9 +7,10 @@ import pytest
 from fishnet_search.errors import SpaceError
 from fishnet_search.space.space import load_space
 from fishnet_search.spec.loading import load_spec
+from tests.fishes import MINNOW, minnow
 
 GOOD = """\
-base: fishnet-nano
+base: minnow.yaml
 axes:
   pooling:
     path: [tail.downsample, head.downsample]
@@ -22,6 +23,7 @@ recipe: {epochs: 1, batch_size: 8}
 
 def space_from(tmp_path, text):
     (tmp_path / "mine.yaml").write_text(text)
+    (tmp_path / "minnow.yaml").write_text(MINNOW)
     return load_space(tmp_path / "mine.yaml")
 
 
@@ -38,7 +40,7 @@ def test_every_combination_is_a_variant_and_the_first_is_the_baseline(tmp_path):
     assert last.levels == {"pooling": "avg-2x2", "depth": 2}
     assert [stage.downsample for stage in last.spec.tail + last.spec.head] == ["avg-2x2"] * 6
     assert [stage.depth for stage in last.spec.tail] == [1, 2, 1]
-    assert spelled.variants[0].spec == load_spec("fishnet-nano")
+    assert spelled.variants[0].spec == minnow()
     assert spelled.space.seeds == (0, 1)
 
 
@@ -48,17 +50,21 @@ def test_the_baseline_can_be_named_and_comes_first(tmp_path):
 
 
 def test_one_axis_names_variants_by_their_level_alone_and_seeds_can_be_listed(tmp_path):
-    text = "base: fishnet-nano\naxes: {d: {path: body.dilation, values: [1, 2]}}\nseeds: [7, 3]\n"
+    text = "base: minnow.yaml\naxes: {d: {path: body.dilation, values: [1, 2]}}\nseeds: [7, 3]\n"
     spelled = space_from(tmp_path, text)
     assert [variant.name for variant in spelled.variants] == ["1", "2"]
     assert spelled.space.seeds == (7, 3)
 
 
 def test_a_base_can_be_a_file_beside_the_space(tmp_path):
-    spec = load_spec("fishnet-nano").model_dump_json()  # JSON is YAML
-    (tmp_path / "base.yaml").write_text(spec)
-    spelled = space_from(tmp_path, GOOD.replace("fishnet-nano", "base.yaml"))
-    assert spelled.variants[0].spec == load_spec("fishnet-nano")
+    (tmp_path / "base.json").write_text(load_spec("fishnet-cifar").model_dump_json())  # JSON is YAML
+    spelled = space_from(tmp_path, GOOD.replace("minnow.yaml", "base.json").replace("[1, 2]", "[2]"))
+    assert spelled.variants[0].spec == load_spec("fishnet-cifar")
+
+
+def test_a_base_can_be_a_preset(tmp_path):
+    spelled = space_from(tmp_path, GOOD.replace("minnow.yaml", "fishnet-cifar").replace("[1, 2]", "[2]"))
+    assert spelled.variants[0].spec == load_spec("fishnet-cifar")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def test_a_base_can_be_a_file_beside_the_space(tmp_path):
         (("values: [1, 2]", "values: []"), "mine.yaml:6: axes.depth.values: should have at least 1 item"),
         (("values: [1, 2]", "value: [1, 2]"), "mine.yaml:6: axes.depth.value: unknown field; did you mean 'values'?"),
         (
-            ("fishnet-nano", "fishnet-nana"),
+            ("minnow.yaml", "fishnet-nana"),
             "mine.yaml:1: base: fishnet-nana: neither a file nor a preset; did you mean",
         ),
         (("seeds: 2", "seeds: 0"), "mine.yaml:7: seeds: should have at least 1 item"),
@@ -87,7 +93,7 @@ def test_a_base_can_be_a_file_beside_the_space(tmp_path):
         (("seeds: 2", "baseline: {pool: 1}"), "mine.yaml:7: baseline: names no axis; did you mean 'pooling'?"),
         (("seeds: 2", "baseline: {depth: 9}"), "mine.yaml:7: baseline: depth: 9 is not among the axis' values [1, 2]"),
         (("tail[1].depth", "image_size"), "mine.yaml:6: axes.depth.values[0]: image_size: must be a multiple of 8"),
-        (("base: fishnet-nano\n", ""), "mine.yaml:1: base: is missing; add it"),
+        (("base: minnow.yaml\n", ""), "mine.yaml:1: base: is missing; add it"),
         (
             ('"tail[1].depth", values: [1, 2]', "image_size, values: [32, 64]"),
             "mine.yaml:2: axes: image_size cannot differ between variants",

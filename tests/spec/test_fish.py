@@ -11,11 +11,8 @@ from fishnet_search.errors import SpecError
 from fishnet_search.graph.fish import build_graph
 from fishnet_search.spec.fish import FishSpec
 from fishnet_search.spec.loading import load_spec, preset_names, with_fields
+from tests.fishes import minnow
 from tests.spec.strategies import fish_specs
-
-
-def nano(**fields):
-    return with_fields(load_spec("fishnet-nano"), fields)
 
 
 def test_the_published_fish_and_two_small_ones_come_with_the_package():
@@ -49,11 +46,11 @@ def test_a_spec_survives_json(spec):
 
 
 def test_a_field_is_set_for_a_whole_part_or_one_stage():
-    spec = nano(**{"tail.downsample": "avg-2x2", "head[1].downsample": "conv-3x3", "bridge.depth": 3})
+    spec = minnow(**{"tail.downsample": "avg-2x2", "head[1].downsample": "conv-3x3", "bridge.depth": 3})
     assert [stage.downsample for stage in spec.tail] == ["avg-2x2"] * 3
     assert [stage.downsample for stage in spec.head] == ["max-2x2", "conv-3x3", "max-2x2"]
     assert spec.bridge.depth == 3
-    assert load_spec("fishnet-nano").bridge.depth == 1
+    assert minnow().bridge.depth == 1
 
 
 @pytest.mark.parametrize(
@@ -95,18 +92,18 @@ def test_a_field_is_set_for_a_whole_part_or_one_stage():
 )
 def test_what_cannot_be_built_is_refused_with_what_would_do(fields, sentence):
     with pytest.raises(SpecError) as refusal:
-        with_fields(load_spec("fishnet-nano"), fields, "mine")
+        with_fields(minnow(), fields, "mine")
     assert sentence in str(refusal.value)
 
 
 def test_all_problems_are_named_not_only_the_first():
     with pytest.raises(SpecError) as refusal:
-        nano(**{"classes": 0, "stem.width": 3, "tail[1].depth": -1})
+        minnow(**{"classes": 0, "stem.width": 3, "tail[1].depth": -1})
     assert len(str(refusal.value).splitlines()) == 3
 
 
 def test_parts_with_different_numbers_of_stages_are_refused():
-    data = load_spec("fishnet-nano").model_dump()
+    data = minnow().model_dump()
     with pytest.raises(ValidationError, match="have tail 3, body 3, head 2; add or remove stages"):
         FishSpec.model_validate(data | {"head": data["head"][:2]})
 
@@ -123,7 +120,7 @@ values = st.one_of(
 @settings(max_examples=300, deadline=None)
 def test_no_fields_make_anything_but_a_spec_that_can_be_spelled_out_or_a_spec_error(fields):
     try:
-        spec = with_fields(load_spec("fishnet-nano"), fields)
+        spec = with_fields(minnow(), fields)
     except SpecError:
         return
     build_graph(spec)

@@ -90,7 +90,7 @@ def test_a_file_that_is_none_is_refused_by_name(tmp_path, make, sentence):
 
 
 def test_a_misspelt_preset_is_answered_with_the_nearest():
-    with pytest.raises(SpecError, match="fishnet105: neither a file nor a preset; did you mean 'fishnet150'?"):
+    with pytest.raises(SpecError, match=r"fishnet105: neither a file nor a preset; did you mean 'fishnet150'\?"):
         load_spec("fishnet105")
 
 

@@ -10,6 +10,7 @@ import pytest
 from fishnet_search.errors import StudyError
 from fishnet_search.spec.loading import load_spec
 from fishnet_search.study.store import locked, read_study, read_trials, study_folder, trial_name, write_record
+from tests.fishes import minnow
 
 
 @pytest.mark.parametrize("name", ["../mine", "a/b", "/tmp/x", "", ".", "..", ".hidden", "a b", "a\n", "x" * 101, "-f"])
@@ -30,7 +31,7 @@ def test_trial_names_are_plain_file_names():
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "record.json"
-    write_record(path, load_spec("fishnet-nano"))
+    write_record(path, minnow())
     before = path.read_bytes()
 
     def full(_):

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from fishnet_search.data.images import Part
+from fishnet_search.train import batches as batches_module
 from fishnet_search.train.batches import Batches, normalisation_of, on_device
 
 CPU = torch.device("cpu")
@@ -35,7 +36,8 @@ def test_a_channel_that_is_the_same_everywhere_becomes_zero():
     assert torch.equal(normalisation_of(images)(images), torch.zeros(4, 3, 2, 2))
 
 
-def test_in_order_every_image_comes_once_with_its_label():
+def test_in_order_every_image_comes_once_with_its_label(monkeypatch):
+    monkeypatch.setattr(batches_module, "EVALUATION_BATCH", 2)
     found = list(batches(5, batch_size=2).in_order())
     assert [labels.tolist() for _, labels in found] == [[0, 1], [2, 3], [4]]
     assert [images[:, 0, 0, 0].tolist() for images, _ in found] == [[-1, 0], [1, 2], [3]]
