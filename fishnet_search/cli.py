@@ -58,7 +58,7 @@ def options(
 
 @app.command()
 def run(
-    space: Annotated[Path, typer.Argument(help="YAML file of the space.", show_default=False)],
+    space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file of the space.", show_default=False)],
     data: Annotated[
         str | None,
         typer.Option(help="Images in place of the space's: `digits` or `imagefolder:PATH`.", show_default=False),
@@ -108,9 +108,9 @@ def run(
     for stop in (signal.SIGINT, signal.SIGTERM):  # a batch system's end is as orderly as Ctrl-C
         signal.signal(stop, signal.default_int_handler)
     console.print(
-        f"study {study.name}: {len(study.variants)} variants × {len(study.seeds)} seeds, "
-        f"{study.recipe.epochs} epochs each, on {study.data.source} "
-        f"({study.data.train_images:,} / {study.data.validation_images:,} / {study.data.test_images:,} images)"
+        f"study {study.name}: variants {len(study.variants)}, seeds {len(study.seeds)}, epochs {study.recipe.epochs}, "
+        f"{study.data.source} with {study.data.train_images:,} training, {study.data.validation_images:,} validation "
+        f"and {study.data.test_images:,} test images"
     )
     try:
         with LiveProgress(console, study.recipe.epochs) as progress:
@@ -120,7 +120,7 @@ def run(
         raise typer.Exit(130) from None
     failed = [record.trial for record in records if record.state == "failed"]
     if failed:
-        console.print(f"{len(failed)} of {len(records)} trials failed, first {failed[0]}; the report says why.")
+        console.print(f"{len(failed)} of {len(records)} trials failed; their records in {folder}/trials say why.")
     if len(failed) < len(records):
         html = _write_report(folder, reports).html
         console.print(f"report: {html}   (fishnet-search report {study.name} shows its table)", soft_wrap=True)
@@ -132,7 +132,9 @@ def run(
 def report(
     study: Annotated[
         str | None,
-        typer.Argument(help="Name of the study; by default the one that ran last.", show_default=False),
+        typer.Argument(
+            metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False
+        ),
     ] = None,
     studies: StudiesOption = Path("studies"),
     reports: ReportsOption = Path("reports"),
@@ -155,7 +157,7 @@ def report(
 
 @app.command()
 def describe(
-    spec: Annotated[str, typer.Argument(help="A preset's name or a YAML file.", show_default=False)],
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A preset's name or a YAML file.", show_default=False)],
     image_size: Annotated[
         int | None,
         typer.Option(min=1, help="Pixels a side; by default those the spec names.", show_default=False),

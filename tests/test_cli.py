@@ -64,7 +64,9 @@ def test_a_space_is_run_and_reported_and_listed(call, tmp_path):
     write_space(tmp_path)
     code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--epochs", 1, "--seeds", 2, "--name", "quick")
     assert code == 0
-    assert "study quick: 2 variants × 2 seeds, 1 epochs each, on digits (20 / 20 / 20 images)" in out
+    assert (
+        "study quick: variants 2, seeds 2, epochs 1, digits with 20 training, 20 validation and 20 test images" in out
+    )
     assert "[4/4] avg-2x2-seed1: validation" in out
     assert "report: reports/quick/report.html" in out
     assert (tmp_path / "reports" / "quick" / "report.html").is_file()
@@ -90,7 +92,7 @@ def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
     code, out, _ = call("run", "tiny.yaml", "--limit", 20)
     assert code == 1
     assert "[1/4] max-2x2-seed0: failed after 0 epochs: TrainingError" in out
-    assert "4 of 4 trials failed, first max-2x2-seed0" in out
+    assert "4 of 4 trials failed; their records in studies/tiny/trials say why." in out
 
 
 @pytest.mark.parametrize(

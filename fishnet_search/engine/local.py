@@ -86,9 +86,9 @@ def _run_and_write(trial: Trial, study: StudyRecord, images: ImageSet, folder: P
 
 
 def _refuse_other_settings(study: StudyRecord, records: Iterable[TrialRecord], folder: Path) -> None:
-    """A study compares like with like: what its folder holds was trained in the way that is asked for now."""
+    """A study compares like with like: what is complete in its folder was trained in the way that is asked for now."""
     specs = {variant.name: variant.spec for variant in study.variants}
-    for record in records:
+    for record in filter(_is_complete, records):
         differs = [
             what
             for what, same in (

@@ -223,6 +223,15 @@ def test_a_trial_that_fails_is_recorded_with_its_reason_and_the_study_goes_on(tm
     assert_every_trial_is_complete_exactly_once(folder)
 
 
+def test_trials_that_failed_do_not_keep_a_study_from_another_recipe(tmp_path):
+    folder = tmp_path / "study"
+    study, images = plan(tmp_path, epochs=1)
+    hopeless = study.model_copy(update={"recipe": study.recipe.model_copy(update={"learning_rate": 1e30})})
+    assert {record.state for record in run_study(hopeless, images, folder, Recorder())} == {"failed"}
+    run_study(study, images, folder, Recorder())
+    assert_every_trial_is_complete_exactly_once(folder)
+
+
 @pytest.mark.parametrize(
     ("changes", "what"),
     [({"epochs": 1}, "recipe"), ({"limit": 30}, "data"), ({"epochs": 1, "limit": 30}, "recipe and data")],
