@@ -1,0 +1,73 @@
+"""What the README shows is true."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fishnet_search import cli
+from fishnet_search.cost.ledger import cost_of
+from fishnet_search.graph.fish import build_graph
+from fishnet_search.spec.loading import load_spec, preset_names
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line.partition("#")[0].strip() for line in re.findall(r"^    (fishnet-search .+)$", README, re.MULTILINE)]
+SHORT = ["--limit", "20", "--epochs", "1", "--seeds", "1"]  # later options win, so the run is the README's but shorter
+
+
+def block(language: str) -> str:
+    return re.search(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[1]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder like a clone, with a small folder of images."""
+    (tmp_path / "spaces").symlink_to(ROOT / "spaces")
+    for i in range(20):
+        for part in ("train", "test"):
+            file = tmp_path / "PATH" / part / ("cat", "dog")[i % 2] / f"{i}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 32), (12 * i, 99, 0)).save(file)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_command_runs(home, monkeypatch, capsys):
+    assert len(COMMANDS) == 6
+    for command in COMMANDS:
+        words = shlex.split(command)
+        monkeypatch.setattr(sys, "argv", words + SHORT if words[1] == "run" else words)
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert not end.value.code, (command, capsys.readouterr().err)
+    assert (home / "reports" / "downsample" / "report.html").is_file()
+
+
+def test_the_spec_can_be_built(home):
+    (home / "mine.yaml").write_text(block("yaml"))
+    assert cost_of(build_graph(load_spec("mine.yaml"))).params > 0
+
+
+def test_the_python_runs(capsys):
+    exec(block("python"), {})
+    params, macs = map(int, capsys.readouterr().out.split())
+    assert (params, macs) == (16_628_904, 4_263_656_704)  # neither pooling nor dilation changes the cost
+
+
+def test_the_table_of_presets_has_every_preset_with_its_cost():
+    shown = re.findall(r"^\| `(.+?)` \| (\d+) pixels \| ([\d,]+) \| ([\d,]+) \|$", README, re.MULTILINE)
+    counted = {name: (load_spec(name), cost_of(build_graph(load_spec(name)))) for name in preset_names()}
+    assert {name: numbers for name, *numbers in shown} == {
+        name: [str(spec.image_size), f"{cost.params:,}", f"{cost.macs:,}"] for name, (spec, cost) in counted.items()
+    }
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_links_to_files_lead_somewhere(page):
+    targets = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    missing = [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()]
+    assert missing == []
