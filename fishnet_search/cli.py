@@ -144,12 +144,12 @@ def report(
     Example: `fishnet-search report downsample`
     """
     from fishnet_search.study.store import study_folder
-    from fishnet_search.terminal import make_console, string_table
+    from fishnet_search.terminal import effects_table, make_console
 
     folder = study_folder(studies, study) if study else _last_study(studies)
     written = _write_report(folder, reports)
     console = make_console()
-    console.print(string_table(written.table))
+    console.print(effects_table(written.table))
     for sentence in written.summary:
         console.print(sentence, markup=False)
     console.print(f"\nreport: {written.html}", soft_wrap=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -39,12 +40,15 @@ def description_table(title: str, graph: Graph, costs: Sequence[tuple[Node, Cost
     return table
 
 
-def string_table(frame: pd.DataFrame) -> Table:
-    """Return a table of strings, the first column on the left and the rest on the right."""
-    table = Table()
-    for i, column in enumerate(frame.columns):
-        table.add_column(escape(str(column)), justify="left" if i == 0 else "right")
-    for row in frame.itertuples(index=False):
+def effects_table(effects: pd.DataFrame) -> Table:
+    """Return the report's table as far as 80 columns hold it."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    shown = effects.drop(columns=["validation top-1 (%)", "pairs"])
+    for column in shown.columns:
+        words = column in ("variant", "verdict")
+        title = column.replace("test ", "test\n").replace(" (", "\n(")
+        table.add_column(title, justify="left" if words else "right", no_wrap=not words, vertical="bottom")
+    for row in shown.itertuples(index=False):
         table.add_row(*(escape(str(cell)) for cell in row))
     return table
 

