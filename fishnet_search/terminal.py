@@ -42,12 +42,12 @@ def description_table(title: str, graph: Graph, costs: Sequence[tuple[Node, Cost
 
 def effects_table(effects: pd.DataFrame) -> Table:
     """Return the report's table as far as 80 columns hold it."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=0)
     shown = effects.drop(columns=["validation top-1 (%)", "pairs"])
     for column in shown.columns:
         words = column in ("variant", "verdict")
         title = column.replace("test ", "test\n").replace(" (", "\n(")
-        table.add_column(title, justify="left" if words else "right", no_wrap=not words, vertical="bottom")
+        table.add_column(title, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for row in shown.itertuples(index=False):
         table.add_row(*(escape(str(cell)) for cell in row))
     return table
