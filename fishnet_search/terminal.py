@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from types import TracebackType
 
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -42,7 +41,7 @@ def description_table(title: str, graph: Graph, costs: Sequence[tuple[Node, Cost
 
 def effects_table(effects: pd.DataFrame) -> Table:
     """Return the report's table as far as 80 columns hold it."""
-    table = Table(box=SIMPLE_HEAD, padding=0)
+    table = Table(box=None, padding=(0, 1, 0, 0))
     shown = effects.drop(columns=["validation top-1 (%)", "pairs"])
     for column in shown.columns:
         words = column in ("variant", "verdict")
