@@ -35,6 +35,8 @@ def main() -> None:
     except FishnetSearchError as problem:
         typer.echo(f"error: {problem}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:  # before or after the trials, which end in their own way
+        sys.exit(130)
     except OSError as problem:
         where = f"{problem.filename}: " if problem.filename else ""
         typer.echo(f"error: {where}{problem.strerror or problem}", err=True)
@@ -69,7 +71,9 @@ def run(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of seeds (0, 1, ...) in place of the space's.", show_default=False),
+        typer.Option(
+            min=1, max=10_000, help="Number of seeds (0, 1, ...) in place of the space's.", show_default=False
+        ),
     ] = None,
     limit: Annotated[
         int | None,
@@ -97,7 +101,7 @@ def run(
     from fishnet_search.terminal import LiveProgress, make_console
 
     console = make_console()
-    folder = study_folder(studies, name or spelled.name)
+    folder = study_folder(studies, spelled.name if name is None else name)
     study, images = plan_study(
         spelled, name=folder.name, command=_command(), data=data, epochs=epochs, seeds=seeds, limit=limit
     )
@@ -146,12 +150,12 @@ def report(
     from fishnet_search.study.store import study_folder
     from fishnet_search.terminal import effects_table, make_console
 
-    folder = study_folder(studies, study) if study else _last_study(studies)
+    folder = _last_study(studies) if study is None else study_folder(studies, study)
     written = _write_report(folder, reports)
     console = make_console()
     console.print(effects_table(written.table))
     for sentence in written.summary:
-        console.print(sentence, markup=False)
+        console.print(sentence)
     console.print(f"\nreport: {written.html}", soft_wrap=True)
 
 
@@ -209,10 +213,13 @@ def list_() -> None:
     console.print(table)
     console.print("image sets: digits (comes with scikit-learn), imagefolder:PATH (train/ and test/ or val/)")
     for path in sorted(Path("spaces").glob("**/*.yaml")):
-        console.print(f"space: {path}", markup=False)
+        console.print(f"space: {path}")
     for path in sorted(Path("studies").glob("*/study.json")):
-        states = [record.state for record in read_trials(path.parent)]
-        console.print(f"study: {path.parent.name}, {states.count('complete')} trials complete", markup=False)
+        try:
+            states = [record.state for record in read_trials(path.parent)]
+            console.print(f"study: {path.parent.name}, {states.count('complete')} trials complete")
+        except StudyError as problem:
+            console.print(f"study: {path.parent.name}, damaged: {problem}")
 
 
 def _write_report(folder: Path, reports: Path) -> Report:

@@ -21,8 +21,8 @@ PLAIN_WIDTH = 200
 
 def make_console() -> Console:
     """Return a console for standard output."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    console = Console(highlight=False)  # paths may hold square brackets
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=PLAIN_WIDTH)
 
 
 def description_table(title: str, graph: Graph, costs: Sequence[tuple[Node, Cost]], total: Cost) -> Table:
@@ -48,7 +48,7 @@ def effects_table(effects: pd.DataFrame) -> Table:
         title = column.replace("test ", "test\n").replace(" (", "\n(")
         table.add_column(title, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for row in shown.itertuples(index=False):
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*map(str, row))
     return table
 
 

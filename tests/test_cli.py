@@ -87,6 +87,15 @@ def test_a_space_is_run_and_reported_and_listed(call, tmp_path):
     assert "24,959,400" in out
 
 
+def test_paths_with_square_brackets_are_shown_as_they_are(call, tmp_path):
+    odd = tmp_path / "a[/b]"
+    odd.mkdir(parents=True)
+    (odd / "x.yaml").write_text(BASE)
+    code, out, _ = call("describe", odd.relative_to(tmp_path) / "x.yaml")
+    assert code == 0
+    assert "a[/b]/x.yaml, image" in out
+
+
 def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
     write_space(tmp_path, SPACE.replace("learning_rate: 0.05", "learning_rate: 1.0e+30"))
     code, out, _ = call("run", "tiny.yaml", "--limit", 20)
@@ -125,6 +134,7 @@ def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
         (["describe", "fishnet99", "--image-size", "100"], {}, "image side 100 does not fit this network"),
         (["report", "none"], {}, "studies/none: is not a study"),
         (["report"], {}, "studies: holds no study; start one with"),
+        (["report", ""], {}, "study name '': must be up to 100 letters"),
         (
             ["report", "old"],
             {"studies/old/study.json": "{"},

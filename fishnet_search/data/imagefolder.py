@@ -19,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from sklearn.model_selection import train_test_split
 
 from fishnet_search.data.listing import ListedPart, Listing
@@ -131,6 +131,8 @@ def _read(file: str) -> tuple[bytes, Image.Image]:
         with Image.open(BytesIO(content)) as image:
             if image.mode not in _DEEP_MODES:
                 return content, image.convert("RGB")
+    except UnidentifiedImageError as error:
+        raise DataError(f"{file}: not a readable image: no format that is known; replace or remove it") from error
     except _BROKEN_IMAGE as error:
         raise DataError(f"{file}: not a readable image: {error}; replace or remove it") from error
     raise DataError(f"{file}: has more than 8 bits a pixel and channel; convert it to 8 bits")

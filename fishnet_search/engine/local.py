@@ -22,6 +22,10 @@ from fishnet_search.errors import StudyError
 from fishnet_search.study.record import EpochRecord, StudyRecord, TrialRecord
 from fishnet_search.study.store import locked, read_trials, trial_file, weights_file, write_record, write_whole
 from fishnet_search.study.trial import Interrupted, Trial, run_trial
+from fishnet_search.train.recipe import Recipe
+
+LONGEST_NAME = 200
+"""Letters of a trial's name; file systems take 255 with endings and all."""
 
 
 class Observer(Protocol):
@@ -55,11 +59,10 @@ def run_study(study: StudyRecord, images: ImageSet, folder: Path, observer: Obse
         records = {record.trial: record for record in read_trials(folder)}
         _refuse_other_settings(study, records.values(), folder)
         write_record(folder / "study.json", study)
-        storage = _open_storage(folder, study.name)
-        numbers = _reconcile(storage, records)
-
         trials = [Trial(variant, seed) for seed in study.seeds for variant in study.variants]
-        _refuse_equal_names(trials, folder)
+        _refuse_unfit_names(trials, folder)
+        storage = _open_storage(folder, study.name, records)
+        numbers = _reconcile(storage, records)
         missing = [trial for trial in trials if not _is_complete(records.get(trial.name))]
         observer.study_started(planned=len(trials), done=len(trials) - len(missing))
         for trial in missing:
@@ -90,40 +93,70 @@ def _refuse_other_settings(study: StudyRecord, records: Iterable[TrialRecord], f
     specs = {variant.name: variant.spec for variant in study.variants}
     for record in filter(_is_complete, records):
         differs = [
-            what
-            for what, same in (
-                ("recipe", record.recipe == study.recipe),
-                ("data", record.data.fingerprint == study.data.fingerprint),
-                ("architecture", record.spec == specs.get(record.variant, record.spec)),
-            )
-            if not same
+            *_recipe_differences(record.recipe, study.recipe),
+            *(["other images or another --limit"] if record.data.fingerprint != study.data.fingerprint else []),
+            *(["another architecture"] if record.spec != specs.get(record.variant, record.spec) else []),
         ]
         if differs:
             raise StudyError(
-                f"{folder}: trial {record.trial} was made with another {' and '.join(differs)} than asked for now; "
+                f"{folder}: trial {record.trial} was made with {', '.join(differs)}; "
                 "give another --name, or delete the folder to start over"
             )
 
 
-def _refuse_equal_names(trials: Sequence[Trial], folder: Path) -> None:
+def _recipe_differences(had: Recipe, asked: Recipe) -> list[str]:
+    now = asked.model_dump()
+    return [f"{field} {value} (now {now[field]})" for field, value in had.model_dump().items() if value != now[field]]
+
+
+def _refuse_unfit_names(trials: Sequence[Trial], folder: Path) -> None:
+    """Refuse names that would cost a training before the file system refuses them."""
     names = Counter(trial.name for trial in trials)
     name, count = names.most_common(1)[0]
     if count > 1:
         raise StudyError(f"{folder}: {count} trials would share the file name {name}; name the levels differently")
+    longest = max(names, key=len)
+    if len(longest) > LONGEST_NAME:
+        raise StudyError(
+            f"{folder}: trial {longest} has a name of {len(longest)} letters, more than the {LONGEST_NAME} that fit a "
+            "file; give the axes shorter names"
+        )
 
 
-def _open_storage(folder: Path, name: str) -> optuna.Study:
-    """Open Optuna's journal, mending what a killed process may have left; the study's lock makes this safe."""
+def _open_storage(folder: Path, name: str, records: Mapping[str, TrialRecord]) -> optuna.Study:
+    """Open Optuna's journal; the study's lock makes it safe to mend what a killed process left.
+
+    A journal that cannot be read, or that has a complete trial which its record does not bear out, is set aside and
+    made anew: nothing in it is not in the records.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = folder / "journal.log"
     path.with_name("journal.log.lock").unlink(missing_ok=True)
-    if path.exists():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):  # a line cut off in the middle
-            write_whole(path, content[:whole])
+    if not path.exists():
+        return _load_storage(path, name)
+    if path.read_bytes().endswith(b"\n"):  # else the last line is cut off, and Optuna would write on behind it
+        try:
+            storage = _load_storage(path, name)
+            if all(_borne_out(trial, records) for trial in storage.get_trials(deepcopy=False)):
+                return storage
+        except OSError:  # a full disk or a folder without access is no damage
+            raise
+        except Exception as damage:  # noqa: BLE001 - Optuna fails in as many ways as a journal can be damaged
+            optuna.logging.get_logger("optuna").warning(f"{path} is damaged ({damage}); it is made anew")
+    path.replace(path.with_name("journal.log.aside"))
+    return _load_storage(path, name)
+
+
+def _load_storage(path: Path, name: str) -> optuna.Study:
     storage = JournalStorage(JournalFileBackend(str(path)))
     return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+
+
+def _borne_out(trial: optuna.trial.FrozenTrial, records: Mapping[str, TrialRecord]) -> bool:
+    record = records.get(trial.user_attrs.get("trial", ""))
+    if trial.state != TrialState.COMPLETE:
+        return True
+    return record is not None and _is_complete(record) and trial.value == _objective(record)
 
 
 def _reconcile(storage: optuna.Study, records: Mapping[str, TrialRecord]) -> dict[str, int]:
@@ -149,7 +182,7 @@ def _ask(storage: optuna.Study, name: str) -> int:
 
 
 def _tell(storage: optuna.Study, number: int, record: TrialRecord) -> None:
-    """Tell Optuna how a trial ended; one that it knows as complete stays so, since a repeat gives the same value."""
+    """Tell Optuna how a trial ended, unless it knows already."""
     if _is_complete(record):
         storage.tell(number, _objective(record), skip_if_finished=True)
     else:

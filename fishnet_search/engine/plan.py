@@ -38,18 +38,22 @@ def plan_study(
         SpecError: a variant cannot be built with the number of classes that the images have.
     """
     space = spelled.space
-    images = load_images(data or space.data, image_size=spelled.variants[0].spec.image_size, limit=limit)
+    images = load_images(
+        space.data if data is None else data, image_size=spelled.variants[0].spec.image_size, limit=limit
+    )
     recipe = space.recipe if epochs is None else space.recipe.model_copy(update={"epochs": epochs})
     variants = tuple(_variant_record(variant, len(images.classes)) for variant in spelled.variants)
     study = StudyRecord(
         name=name,
         description=space.description,
         command=command,
+        base=space.base,
+        axes={axis: field.path for axis, field in space.axes.items()},
         baseline=variants[0].name,
         variants=variants,
         seeds=space.seeds if seeds is None else tuple(range(seeds)),
         recipe=recipe,
-        data=data_record(images),
+        data=data_record(images, limit),
     )
     return study, images
 

@@ -29,6 +29,7 @@ class Content:
     trials: pd.DataFrame
     failures: Sequence[TrialRecord]
     pictures: Sequence[Picture]
+    space: Facts
     data: Facts
     recipe: Facts
     environments: Sequence[tuple[str, Facts]]

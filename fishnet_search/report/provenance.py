@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fishnet_search.study.record import DataRecord, Environment, TrialRecord
+from fishnet_search.study.record import DataRecord, Environment, StudyRecord, TrialRecord
 from fishnet_search.train.recipe import Recipe
 
 Facts = tuple[tuple[str, str], ...]
 """Pairs of what and how much, for a list of definitions."""
 
 
+def space_facts(study: StudyRecord) -> Facts:
+    """Say what was varied, and from where."""
+    axes = (", ".join(fields) for fields in study.axes.values())
+    return (("base", study.base), *zip((f"axis {name}" for name in study.axes), axes, strict=True))
+
+
 def data_facts(data: DataRecord) -> Facts:
     """Say which images were used."""
     return (
-        ("source", data.source),
+        ("source", data.source if data.limit is None else f"{data.source}, at most {data.limit:,} images a part"),
         ("fingerprint", data.fingerprint),
         (
             "images",
@@ -45,9 +51,10 @@ def _which(here: Sequence[TrialRecord], *, of: int) -> str:
 
 
 def _environment_facts(environment: Environment) -> Facts:
-    dirty = {True: " with uncommitted changes", False: "", None: ""}[environment.git_dirty]
+    dirty = " with uncommitted changes" if environment.git_dirty else ""
+    commit = "not in a repository" if environment.git_commit is None else environment.git_commit + dirty
     return (
-        ("git commit", "not in a repository" if environment.git_commit is None else environment.git_commit + dirty),
+        ("git commit of the working directory", commit),
         ("device", environment.device),
         ("processor", environment.processor),
         ("threads", str(environment.threads)),

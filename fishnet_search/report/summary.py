@@ -38,11 +38,12 @@ def incomplete_trials(trials: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def method_notes(data: DataRecord, *, environments: int) -> tuple[str, ...]:
+def method_notes(data: DataRecord, effects: pd.DataFrame, *, environments: int) -> tuple[str, ...]:
     """Return how the numbers were made and what their intervals do not cover.
 
     Args:
         data: The images of the study.
+        effects: As from `variant_effects`.
         environments: In how many different ones the trials ran.
     """
     notes = [
@@ -54,6 +55,8 @@ def method_notes(data: DataRecord, *, environments: int) -> tuple[str, ...]:
         "Intervals cover what changes from seed to seed, not the choice of images: one of the "
         f"{data.test_images:,} test images is {100 / data.test_images:.2g} points.",
     ]
+    if any((effects[f"test_{top}_mean"] + effects[f"test_{top}_ci95"] > 1).any() for top in ("top1", "top5")):
+        notes.append("Student's t knows no bounds, so an interval near 100 % may reach beyond it.")
     if data.classes <= 5:
         notes.append(f"With {data.classes} classes, top-5 counts all guesses and is always 100 %.")
     if environments > 1:
@@ -123,7 +126,9 @@ def _seed_counts(effects: pd.DataFrame) -> list[str]:
 def _completeness(trials: pd.DataFrame) -> list[str]:
     planned = trials[trials["planned"]]
     states = planned["state"].value_counts()
+    outside = trials[~trials["planned"] & (trials["state"] == "complete")]
+    also = [f"{len(outside)} complete trials are outside the present plan and count too."] if len(outside) else []
     lacking = [f"{states[state]} {state}" for state in ("failed", "interrupted", "missing") if state in states]
     if not lacking:
-        return []
-    return [f"{states.get('complete', 0)} of {len(planned)} planned trials are complete: {', '.join(lacking)}."]
+        return also
+    return [*also, f"{states.get('complete', 0)} of {len(planned)} planned trials are complete: {', '.join(lacking)}."]

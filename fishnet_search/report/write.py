@@ -19,7 +19,7 @@ from fishnet_search.report.frames import (
     trial_frame,
 )
 from fishnet_search.report.pages import Content, html_page, markdown_page
-from fishnet_search.report.provenance import data_facts, environments, recipe_facts
+from fishnet_search.report.provenance import data_facts, environments, recipe_facts, space_facts
 from fishnet_search.report.summary import incomplete_trials, method_notes, summarise
 from fishnet_search.report.table import effect_table, trial_table
 from fishnet_search.study.record import StudyRecord, TrialRecord
@@ -62,12 +62,13 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
         study=study,
         command=command,
         summary=summarise(study.baseline, rows, effects),
-        notes=method_notes(study.data, environments=len(places)),
+        notes=method_notes(study.data, effects, environments=len(places)),
         incomplete=incomplete_trials(rows),
         table=effect_table(effects),
         trials=trial_table(rows),
         failures=[trial for trial in trials if trial.failure is not None],
         pictures=pictures,
+        space=space_facts(study),
         data=data_facts(study.data),
         recipe=recipe_facts(study.recipe),
         environments=places,

@@ -11,14 +11,17 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from fishnet_search.errors import SpaceError, SpecError
-from fishnet_search.spec.fish import FishSpec
-from fishnet_search.spec.loading import load_spec, preset_names, with_fields
-from fishnet_search.spec.reading import Document, nearest, read_yaml, validated
+from fishnet_search.spec.fish import FishSpec, Location
+from fishnet_search.spec.loading import field_locations, load_spec, preset_names, with_fields
+from fishnet_search.spec.reading import Document, dotted, nearest, read_yaml, validated
 from fishnet_search.spec.value import Value
 from fishnet_search.train.recipe import Recipe
 
 Level = str | int | float | bool
 MOST_VARIANTS = 10_000
+MOST_SEEDS = 10_000
+GIVEN_BY_THE_DATA = ("classes", "image_size")
+"""Fields that all variants share, because they share the images."""
 
 
 def _one_or_many(value: Any) -> Any:
@@ -26,7 +29,11 @@ def _one_or_many(value: Any) -> Any:
 
 
 def _count_or_list(value: Any) -> Any:
-    return list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, list):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEEDS:
+        return list(range(value))
+    raise ValueError(f"should be a number of seeds from 1 to {MOST_SEEDS}, or a list of seeds")
 
 
 class Axis(Value):
@@ -54,10 +61,10 @@ class Space(Value):
     baseline: dict[str, Level] = Field(
         default_factory=dict, description="axis -> level that the others are compared with; by default the first"
     )
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_count_or_list)] = Field(
-        (0, 1, 2), min_length=1, description="a number of seeds, or the seeds themselves"
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], BeforeValidator(_count_or_list)] = Field(
+        (0, 1, 2), min_length=1, max_length=MOST_SEEDS, description="a number of seeds, or the seeds themselves"
     )
-    data: str = Field("digits", description="'digits' or 'imagefolder:PATH'")
+    data: str = Field("digits", description="'digits' or 'imagefolder:PATH', PATH seen from where the command runs")
     recipe: Recipe = Recipe()
 
     @field_validator("baseline")
@@ -111,22 +118,44 @@ def load_space(path: Path) -> SpelledSpace:
     if count > MOST_VARIANTS:
         raise SpaceError(f"{document.where(('axes',))}: make {count} variants, more than {MOST_VARIANTS}; shorten them")
     base = _base(space, document, path)
+    _refuse_shared_fields(space, base, document)
     combinations = itertools.product(*(range(len(axis.values)) for axis in space.axes.values()))
     variants = [_variant(space, base, document, combination) for combination in combinations]
-    if len({variant.spec.image_size for variant in variants}) > 1:
-        raise SpaceError(f"{document.where(('axes',))}: image_size cannot differ between variants; they share the data")
     defaults = {name: axis.values[0] for name, axis in space.axes.items()} | space.baseline
     variants.sort(key=lambda variant: variant.levels != defaults)
     return SpelledSpace(path.stem, space, tuple(variants))
 
 
 def _base(space: Space, document: Document, path: Path) -> FishSpec:
+    where = document.where(("base",))
+    if space.base not in preset_names() and Path(space.base).suffix not in {".yaml", ".yml", ".json"}:
+        raise SpaceError(
+            f"{where}: {space.base}: neither a YAML file nor a preset{nearest(space.base, preset_names())}"
+        )
     try:
         return load_spec(space.base if space.base in preset_names() else path.parent / Path(space.base).expanduser())
     except SpecError as problem:
-        missing = not (path.parent / space.base).exists()
-        reason = f"neither a file nor a preset{nearest(space.base, preset_names())}" if missing else str(problem)
-        raise SpaceError(f"{document.where(('base',))}: {space.base}: {reason}") from problem
+        raise SpaceError(f"{where}: {problem}") from problem
+
+
+def _refuse_shared_fields(space: Space, base: FishSpec, document: Document) -> None:
+    """Each field belongs to one axis at most, or a variant would not have the level that its name says."""
+    owners: dict[Location, str] = {}
+    for name, axis in space.axes.items():
+        where = document.where(("axes", name, "path"))
+        for path in axis.path:
+            try:
+                locations = field_locations(base, path, where)
+            except SpecError as problem:
+                raise SpaceError(str(problem)) from problem
+            if path in GIVEN_BY_THE_DATA:
+                raise SpaceError(f"{where}: {path} cannot be an axis: the images give it to all variants; remove it")
+            for location in locations:
+                if location in owners:
+                    raise SpaceError(
+                        f"{where}: {dotted(location)} is set by {owners[location]} already; keep it in one place"
+                    )
+                owners[location] = f"axis {name}"
 
 
 def _variant(space: Space, base: FishSpec, document: Document, combination: tuple[int, ...]) -> Variant:

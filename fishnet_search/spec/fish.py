@@ -169,6 +169,7 @@ def _problems(spec: FishSpec) -> Iterator[Problem]:
         at: Location = ("head", i, "width")
         if width % EXPANSION:
             yield at, f"must be a multiple of {EXPANSION}, but is {width}; use {max(width // 4, 1) * 4}"
+            return  # what enters the stages behind it follows from this width
         elif width != entering and not head_stage.projection:
             yield (
                 at,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fishnet_search.errors import SpecError
-from fishnet_search.spec.fish import FishSpec
+from fishnet_search.spec.fish import FishSpec, Location
 from fishnet_search.spec.reading import Document, dotted, nearest, read_yaml, validated
 
 _PRESETS = resources.files("fishnet_search.spec") / "presets"
@@ -31,6 +31,8 @@ def load_spec(name_or_path: str | Path) -> FishSpec:
     if text in names:
         with resources.as_file(_PRESETS / f"{text}.yaml") as path:
             return validated(FishSpec, read_yaml(path))
+    if "\0" in text:
+        raise SpecError(f"{text!r}: is no path; it has a zero byte")
     path = Path(name_or_path).expanduser()
     if not path.exists() and path.suffix not in {".yaml", ".yml"}:
         raise SpecError(f"{text}: neither a file nor a preset{nearest(text, names)}")
@@ -49,44 +51,52 @@ def with_fields(spec: FishSpec, fields: Mapping[str, Any], where: str = "fields"
     Raises:
         SpecError: a path that leads nowhere, or a value that gives no network that can be built.
     """
-    data = spec.model_dump(mode="json")
+    data: Any = spec.model_dump(mode="json")
     for path, value in fields.items():
-        _set(data, path, value, where)
+        for *steps, field in field_locations(spec, path, where):
+            place = data
+            for step in steps:
+                place = place[step]
+            place[field] = value
     return validated(FishSpec, Document(where, data, {}))
 
 
-def _set(data: Any, path: str, value: Any, where: str) -> None:
-    """Set one field in plain data; validation comes later and sees all fields together."""
+def field_locations(spec: FishSpec, path: str, where: str) -> list[Location]:
+    """Return the places that a path names: one, or one in every stage of a part.
+
+    Raises:
+        SpecError: the path leads to no field.
+    """
     steps: list[str | int] = [
         int(step) if re.fullmatch("[0-9]{1,4}", step) else step for step in re.findall(r"[^.\[\]]+", path)
     ]
     if not steps or dotted(tuple(steps)) != path:
         raise SpecError(f"{where}: {path!r} is not a path; write it like tail.downsample or tail[1].downsample")
-    places = [data]
-    for depth, step in enumerate(steps[:-1]):
-        at = dotted(tuple(steps[: depth + 1]))
-        places = [inner for place in _each(places, step) for inner in _inside(place, step, at, where)]
-    for place in _each(places, steps[-1]):
-        if not isinstance(place, dict) or not isinstance(steps[-1], str):
-            raise SpecError(f"{where}: {path!r} does not name a field; end it with one, like tail[1].downsample")
-        place[steps[-1]] = value
+    found: list[tuple[Location, Any]] = [((), spec.model_dump(mode="json"))]
+    for step in steps:
+        if isinstance(step, str):  # a field of a whole part is a field of each of its stages
+            found = [inner for each in found for inner in _stages(*each)]
+        found = [_entered(location, value, step, where) for location, value in found]
+    if isinstance(found[0][1], (dict, list)):
+        raise SpecError(f"{where}: {path!r} does not name a single field; write it like tail.downsample")
+    return [location for location, _ in found]
 
 
-def _each(places: list[Any], step: str | int) -> list[Any]:
-    """A field of a whole part is a field of each of its stages."""
-    if isinstance(step, int):
-        return places
-    return [stage for place in places for stage in (place if isinstance(place, list) else [place])]
+def _stages(location: Location, value: Any) -> list[tuple[Location, Any]]:
+    return (
+        [((*location, i), stage) for i, stage in enumerate(value)] if isinstance(value, list) else [(location, value)]
+    )
 
 
-def _inside(place: Any, step: str | int, at: str, where: str) -> list[Any]:
-    """Return what one step leads to."""
-    if isinstance(place, dict) and isinstance(step, str):
-        if step not in place:
-            raise SpecError(f"{where}: {at}: unknown field{nearest(step, list(place))}")
-        return [place[step]]
-    if isinstance(place, list) and isinstance(step, int):
-        if step >= len(place):
-            raise SpecError(f"{where}: {at}: there are only {len(place)} stages, counted from 0")
-        return [place[step]]
-    raise SpecError(f"{where}: {at} leads nowhere; write paths like tail.downsample or tail[1].downsample")
+def _entered(location: Location, value: Any, step: str | int, where: str) -> tuple[Location, Any]:
+    """Take one step into plain data."""
+    at: Location = (*location, step)
+    if isinstance(value, dict) and isinstance(step, str):
+        if step not in value:
+            raise SpecError(f"{where}: {dotted(at)}: unknown field{nearest(step, list(value))}")
+        return at, value[step]
+    if isinstance(value, list) and isinstance(step, int):
+        if step >= len(value):
+            raise SpecError(f"{where}: {dotted(at)}: there are only {len(value)} stages, counted from 0")
+        return at, value[step]
+    raise SpecError(f"{where}: {dotted(at)} leads nowhere; write paths like tail.downsample or tail[1].downsample")

@@ -7,6 +7,7 @@ or multiply beyond reason, fields that are unknown or out of range. All problems
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from fishnet_search.errors import FishnetSearchError, SpecError
 from fishnet_search.spec.fish import Location
@@ -25,6 +27,11 @@ _YAML_WORDS = {
     "model_type": "should be fields with values",
     "dict_type": "should be names with values",
     "tuple_type": "should be a list",
+    "string_type": "should be text",
+    **dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "should be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"),
+    "too_short": "should have at least one item",
 }
 """What pydantic names by Python's types."""
 
@@ -179,17 +186,22 @@ def _sentences(model: type[BaseModel], problem: ValidationError, document: Docum
                 sentence = "is missing; add it"
             case _:
                 rule = _YAML_WORDS.get(details["type"], details["msg"])
-                for prefix in ("Input ", "Value error, ", "Tuple "):
+                for prefix in ("Input ", "Value error, "):
                     rule = rule.removeprefix(prefix)
-                sentence = f"{rule}, but is {_shown(details['input'])}"
+                sentence = f"{rule}, but is {_shown(details['input'])}{_guess(details)}"
         messages.setdefault(location, []).append(sentence)
+    told_already: set[tuple[str, ...]] = set()
     for location, sentences in messages.items():
         inside = any(len(other) > len(location) and other[: len(location)] == location for other in messages)
         if not inside:  # a list "too short" for an item that is refused anyway says nothing
             # each member of a union has its own complaint about the same value
             shared = sentences[-1].rpartition(", but is ")[2]
-            text = " or ".join(one.removesuffix(f", but is {shared}") for one in sentences[:-1])
-            yield f"{document.where(location)}: {text}{' or ' if text else ''}{sentences[-1]}"
+            rules = [one.removesuffix(f", but is {shared}") for one in sentences[:-1]]
+            told = " or ".join([*dict.fromkeys(rules), sentences[-1]])
+            field = (*(step for step in location if isinstance(step, str)), told)
+            if field not in told_already:  # one wrong value for a whole part is one mistake
+                told_already.add(field)
+                yield f"{document.where(location)}: {told}"
 
 
 def _without_union_tags(loc: Location, data: Any) -> Location:
@@ -215,6 +227,15 @@ def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
         else:
             kind = kind.model_fields[step].annotation
     return list(kind.model_fields)
+
+
+def _guess(details: ErrorDetails) -> str:
+    """Name the choice that a misspelt word is nearest to."""
+    if details["type"] != "literal_error":
+        return ""
+    choices = re.findall(r"'([^']+)'", details["ctx"]["expected"])
+    close = difflib.get_close_matches(str(details["input"]), choices, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _shown(value: Any) -> str:

@@ -36,13 +36,21 @@ class EpochRecord(Value):
 class DataRecord(Value):
     """Which images were used. The fingerprint is a SHA-256 over contents, labels and split."""
 
-    source: str  # as given on the command line: "digits", "imagefolder:PATH"
+    source: str  # as it was given: "digits", "imagefolder:PATH"
+    limit: int | None  # most images in each part
     fingerprint: str
-    classes: int
+    class_names: tuple[str, ...]  # in the order of the network's outputs
+    mean: tuple[float, float, float]  # grey levels from 0 to 255 that images are normalised by
+    std: tuple[float, float, float]
     image_size: int  # pixels a side
     train_images: int
     validation_images: int
     test_images: int
+
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return len(self.class_names)
 
 
 class Environment(Value):
@@ -55,7 +63,7 @@ class Environment(Value):
     threads: int
     packages: dict[str, str]  # distribution -> version
     git_commit: str | None  # of the working directory; None outside a repository
-    git_dirty: bool | None
+    git_dirty: bool | None  # whether files that git tracks there differ from the commit
 
 
 class Failure(Value):
@@ -110,7 +118,9 @@ class StudyRecord(Value):
     format: Literal[1] = 1
     name: str
     description: str
-    command: str  # that started it last
+    command: str  # that ran it last
+    base: str  # what the variants start from, as the space names it
+    axes: dict[str, tuple[str, ...]]  # axis -> the fields that it sets
     baseline: str  # name of the variant that the others are compared with
     variants: tuple[VariantRecord, ...]
     seeds: tuple[int, ...]

@@ -26,6 +26,7 @@ from fishnet_search.study.record import (
 )
 from fishnet_search.study.store import trial_name
 from fishnet_search.task import classification
+from fishnet_search.train.batches import normalisation_of
 from fishnet_search.train.device import choose_device
 from fishnet_search.train.loop import Epoch, train
 
@@ -62,6 +63,7 @@ def run_trial(
         Interrupted: by Ctrl-C or SIGTERM.
     """
     device = choose_device()
+    where = environment(device)
     started = datetime.now(timezone.utc)
     clock = time.perf_counter()
     epochs: list[EpochRecord] = []
@@ -88,7 +90,7 @@ def run_trial(
                 "failure": None,
                 "started": started.isoformat(timespec="seconds"),
                 "wall_seconds": round(time.perf_counter() - clock, 3),
-                "environment": environment(device),
+                "environment": where,
                 **outcome,
             }
         )
@@ -105,12 +107,16 @@ def run_trial(
     return outcome, training.best_weights
 
 
-def data_record(images: ImageSet) -> DataRecord:
+def data_record(images: ImageSet, limit: int | None) -> DataRecord:
     """Describe the images for a record."""
+    normalise = normalisation_of(images.train.images_NCHW)
     return DataRecord(
         source=images.source,
+        limit=limit,
         fingerprint=images.fingerprint,
-        classes=len(images.classes),
+        class_names=images.classes,
+        mean=normalise.mean.tolist(),
+        std=normalise.std.tolist(),
         image_size=images.image_size,
         train_images=len(images.train.labels_N),
         validation_images=len(images.validation.labels_N),

@@ -184,6 +184,26 @@ def test_optunas_file_may_be_cut_off_or_lost_or_left_locked(tmp_path):
     journal.unlink()
     run_study(study, images, folder, Recorder())
     assert_every_trial_is_complete_exactly_once(folder)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:3], b"garbage\n", *lines[3:]]))
+    run_study(study, images, folder, Recorder())
+    assert_every_trial_is_complete_exactly_once(folder)
+
+
+def test_optuna_forgets_a_value_that_no_record_bears_out(tmp_path):
+    folder = tmp_path / "study"
+    study, images = plan(tmp_path, epochs=1)
+    run_study(study, images, folder, Recorder())
+    for record in read_trials(folder):
+        trial_file(folder, record.trial).unlink()
+    study, images = plan(tmp_path, epochs=6)
+    records = run_study(study, images, folder, Recorder())
+    storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    values = {
+        trial.user_attrs["trial"]: trial.value
+        for trial in optuna.load_study(study_name="tiny", storage=storage).get_trials()
+    }
+    assert values == {record.trial: record.best_validation.top1 for record in records}
 
 
 def test_a_record_that_is_deleted_is_made_again(tmp_path):
@@ -234,13 +254,17 @@ def test_trials_that_failed_do_not_keep_a_study_from_another_recipe(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "what"),
-    [({"epochs": 1}, "recipe"), ({"limit": 30}, "data"), ({"epochs": 1, "limit": 30}, "recipe and data")],
+    [
+        ({"epochs": 1}, r"epochs 2 \(now 1\)"),
+        ({"limit": 30}, "other images or another --limit"),
+        ({"epochs": 1, "limit": 30}, r"epochs 2 \(now 1\), other images or another --limit"),
+    ],
 )
 def test_a_folder_is_not_mixed_with_other_settings(undisturbed, tmp_path, changes, what):
     folder, _ = undisturbed
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     study, images = plan(tmp_path, **changes)
-    with pytest.raises(StudyError, match=f"was made with another {what} than asked for now; give another --name"):
+    with pytest.raises(StudyError, match=f"was made with {what}; give another --name"):
         run_study(study, images, folder, Recorder())
     assert {path: path.read_bytes() for path in before if path.name != ".lock"} == {
         path: content for path, content in before.items() if path.name != ".lock"
@@ -253,6 +277,15 @@ def test_a_variant_that_means_another_architecture_now_is_refused(undisturbed, t
     study = study.model_copy(update={"variants": (other, study.variants[1])})
     with pytest.raises(StudyError, match="trial max-2x2-seed0 was made with another architecture"):
         run_study(study, images, undisturbed[0], Recorder())
+
+
+def test_a_name_too_long_for_a_file_is_refused_before_anything_is_trained(tmp_path):
+    study, images = plan(tmp_path)
+    variant = study.variants[0].model_copy(update={"name": "x" * 300})
+    recorder = Recorder()
+    with pytest.raises(StudyError, match="has a name of 306 letters, more than the 200 that fit a file"):
+        run_study(study.model_copy(update={"variants": (variant,)}), images, tmp_path / "study", recorder)
+    assert recorder.started == []
 
 
 def test_levels_that_would_share_a_file_are_refused(tmp_path):

@@ -22,7 +22,10 @@ RECIPE = Recipe(epochs=2, batch_size=64)
 DATA = DataRecord(
     source="digits",
     fingerprint="5d" * 32,
-    classes=10,
+    class_names=tuple("0123456789"),
+    limit=None,
+    mean=(78.0, 78.0, 78.0),
+    std=(90.0, 90.0, 90.0),
     image_size=32,
     train_images=1_200,
     validation_images=300,
@@ -56,6 +59,8 @@ def study_of(variants: Sequence[str], seeds: Sequence[int] = (1, 2, 3), **fields
             "name": "pooling",
             "description": "Which way of halving the resolution is best?",
             "command": "fishnet-search run spaces/pooling.yaml",
+            "base": "fishnet-nano",
+            "axes": {"pooling": ("tail.downsample", "head.downsample")},
             "baseline": variants[0],
             "variants": tuple(
                 VariantRecord(name=name, levels={}, spec=SPEC, params=123_456, macs=12_345_678) for name in variants

@@ -143,7 +143,7 @@ def test_trials_of_different_environments_are_told_apart():
     (here, _), (there, facts) = environments(trials)
     assert (here, there) == ("base seed 1", "base seed 2")
     assert dict(facts)["device"] == "Example GPU"
-    assert dict(facts)["git commit"] == "not in a repository"
+    assert dict(facts)["git commit of the working directory"] == "not in a repository"
 
 
 def test_the_csv_files_hold_the_numbers_unrounded(report):

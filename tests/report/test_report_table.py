@@ -135,7 +135,10 @@ def test_every_trial_that_is_not_complete_is_named():
 
 
 def test_the_notes_say_what_the_intervals_are_not():
-    notes = " ".join(method_notes(DATA, environments=2))
+    trials = [complete("base", seed, top1) for seed, top1 in ((1, 0.99), (2, 0.91), (3, 0.95))]
+    frame = trial_frame(study_of(["base"]), trials)
+    notes = " ".join(method_notes(DATA, variant_effects(frame, "base"), environments=2))
+    assert "an interval near 100 % may reach beyond it" in notes
     assert "MACs are multiply-accumulates of one image." in notes
     assert "not corrected for the number of variants" in notes
     assert "one of the 297 test images is 0.34 points" in notes
