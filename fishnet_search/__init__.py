@@ -14,28 +14,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fishnet_search.cost.ledger import cost_of, node_costs
+    from fishnet_search.cost.ledger import cost_of, ledger_of
     from fishnet_search.errors import FishnetSearchError
-    from fishnet_search.graph.fish import build_graph
+    from fishnet_search.graph.build import build_graph
+    from fishnet_search.graph.graph import features_only, taps_of
     from fishnet_search.network.network import build_network
     from fishnet_search.network.reference import load_reference_weights
     from fishnet_search.space.space import load_space
     from fishnet_search.spec.fish import FishSpec
     from fishnet_search.spec.loading import load_spec, preset_names, with_fields
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "FishSpec": "fishnet_search.spec.fish",
     "FishnetSearchError": "fishnet_search.errors",
-    "build_graph": "fishnet_search.graph.fish",
+    "build_graph": "fishnet_search.graph.build",
     "build_network": "fishnet_search.network.network",
     "cost_of": "fishnet_search.cost.ledger",
+    "features_only": "fishnet_search.graph.graph",
+    "ledger_of": "fishnet_search.cost.ledger",
     "load_reference_weights": "fishnet_search.network.reference",
     "load_space": "fishnet_search.space.space",
     "load_spec": "fishnet_search.spec.loading",
-    "node_costs": "fishnet_search.cost.ledger",
     "preset_names": "fishnet_search.spec.loading",
+    "taps_of": "fishnet_search.graph.graph",
     "with_fields": "fishnet_search.spec.loading",
 }
 
@@ -45,11 +48,13 @@ __all__ = [
     "build_graph",
     "build_network",
     "cost_of",
+    "features_only",
+    "ledger_of",
     "load_reference_weights",
     "load_space",
     "load_spec",
-    "node_costs",
     "preset_names",
+    "taps_of",
     "with_fields",
 ]
 

@@ -27,6 +27,10 @@ class WeightsError(FishnetSearchError):
     """Weights that do not belong to the network they are loaded into."""
 
 
+class MeasureError(FishnetSearchError):
+    """A measurement that cannot be made on this machine."""
+
+
 class TrainingError(FishnetSearchError):
     """A training that cannot go on, such as a loss that is no longer a number."""
 

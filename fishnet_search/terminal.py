@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator
 from types import TracebackType
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 from rich.console import Console
@@ -11,9 +13,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from fishnet_search.cost.ledger import Cost
-from fishnet_search.graph.graph import Graph, Node
+from fishnet_search.cost.ledger import Cost, Ledger
+from fishnet_search.graph.graph import taps_of
 from fishnet_search.study.record import EpochRecord, TrialRecord
+
+if TYPE_CHECKING:
+    from fishnet_search.network.measure import Measurement
+
+Level = Literal["part", "stage", "node"]
+"""What a row of a description is."""
 
 PLAIN_WIDTH = 200
 """Columns for output that goes to a file or a pipe, where a terminal's width says nothing."""
@@ -25,18 +33,71 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, markup=False, width=PLAIN_WIDTH)
 
 
-def description_table(title: str, graph: Graph, costs: Sequence[tuple[Node, Cost]], total: Cost) -> Table:
-    """Return a table with a row a stage: output, parameters, MACs, what it is made of; and the totals."""
-    table = Table(title=title, title_justify="left", show_footer=True)
-    table.add_column("stage", footer="total", no_wrap=True)
-    table.add_column("output C×H×W", footer=str(graph.nodes[-1].shape), justify="right", no_wrap=True)
-    table.add_column("parameters", footer=f"{total.params:,}", justify="right", no_wrap=True)
-    table.add_column("MACs", footer=f"{total.macs:,}", justify="right", no_wrap=True)
+def description_table(title: str, ledger: Ledger, by: Level) -> Table:
+    """Return a table with a row a part, stage or node, and the totals of the backbone and of the whole model."""
+    table = Table(title=title, title_justify="left")
+    table.add_column(by, no_wrap=True)
+    for name in ("output C×H×W", "sees", "layers", "parameters", "MACs"):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("made of")
-    for node, cost in costs:
-        label = node.op.label if isinstance(node.op, Graph) else type(node.op).__name__
-        table.add_row(node.name, str(node.shape), f"{cost.params:,}", f"{cost.macs:,}", label)
+    for line in {"part": ledger.parts, "stage": ledger.stages, "node": ledger.nodes}[by]:
+        sees = "image" if math.isinf(line.receptive_field) else f"{line.receptive_field:g}"
+        table.add_row(line.path, str(line.shape), sees, *_figures(line.cost), line.label)
+    table.add_section()
+    if ledger.backbone != ledger.total:
+        table.add_row("backbone", "", "", *_figures(ledger.backbone), "all but the classifier")
+    table.add_row("total", "", "", *_figures(ledger.total), "")
     return table
+
+
+def _figures(cost: Cost) -> tuple[str, ...]:
+    return tuple(f"{figure:,}" for figure in (cost.layers, cost.params, cost.macs))
+
+
+def description(name: str, ledger: Ledger, identity: str, batch: int, by: Level) -> Iterator[Table | str]:
+    """Yield what there is to say of an architecture: its table, then sentences."""
+    cost, image = ledger.total, ledger.graph.input_shapes[0]
+    yield description_table(f"{name}, image {image}", ledger, by)
+    yield f"{cost.params:,} parameters, {cost.macs:,} MACs (convolutions and linear layers, one image)"
+    yield f"{cost.activations:,} activations (outputs of these layers, one image)"
+    yield (
+        f"training takes about {cost.training_bytes(batch) / 2**30:.2f} GiB for batches of {batch} "
+        "(float32, SGD with momentum)"
+    )
+    rest = ", ".join(f"{count} {operator}" for operator, count in sorted(cost.uncounted.items()))
+    yield f"without MACs in this count: {rest}"
+    taps = ", ".join(
+        (f"{tap.name}" if tap.name == tap.node else f"{tap.name} ({tap.node})")
+        + f" {tap.channels} channels at stride {tap.stride}"
+        for tap in taps_of(ledger.graph)
+    )
+    yield f"taps: {taps}"
+    yield f"identity: {identity[:16]}"
+
+
+def measured_table(title: str, measurements: Iterable[Measurement], macs: int) -> Table:
+    """Return a table with a row a form of the network, whose MACs for one image are `macs`."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("form", no_wrap=True)
+    for name in ("median\nms", "25–75 %\nms", "images/s", "25–75 %\nimages/s", "GMACs/s", "peak\nMiB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in measurements:
+        table.add_row(
+            one.form,
+            _three_digits(one.latency_ms),
+            f"{_three_digits(one.latency_p25_ms)}–{_three_digits(one.latency_p75_ms)}",
+            _three_digits(one.images_per_second),
+            f"{_three_digits(one.images_per_second_p25)}–{_three_digits(one.images_per_second_p75)}",
+            _three_digits(one.images_per_second * macs / 1e9),
+            _three_digits(one.peak_memory_bytes / 2**20),
+        )
+    return table
+
+
+def _three_digits(figure: float) -> str:
+    """Write a figure with as many places as a measurement bears."""
+    places = max(0, 2 - math.floor(math.log10(figure))) if figure > 0 else 0
+    return f"{figure:,.{places}f}"
 
 
 def effects_table(effects: pd.DataFrame) -> Table:

@@ -1,6 +1,7 @@
 """The command line as a person meets it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from fishnet_search import cli
+from fishnet_search import build_graph, cli, cost_of, load_spec
 from fishnet_search.study.store import read_trials
 from tests.engine.tiny import BASE, SPACE, TRIALS, write_space
 
@@ -46,6 +47,39 @@ def test_describe_shows_every_stage_with_resolution_channels_params_and_macs(cal
     assert "1 UR-block of dilation 4, k 2, 1 transfer, nearest" in row
 
 
+def test_describe_tells_the_backbone_from_the_whole_and_says_memory_taps_and_identity(call):
+    _, out, _ = call("describe", "detnet59", "--batch", "8")
+    assert re.search(r"backbone +│.*│ +63 │ +17,347,648 │ +4,999,135,232", out)
+    assert re.search(r"total +│.*│ +64 │ +18,372,648 │ +5,000,159,232", out)
+    spec = load_spec("detnet59")
+    gib = cost_of(build_graph(spec)).training_bytes(8) / 2**30
+    assert f"about {gib:.2f} GiB for batches of 8" in out
+    assert "taps: c2 (stage0) 256 channels at stride 4, c3 (stage1) 512 channels at stride 8" in out
+    assert f"identity: {spec.identity()[:16]}" in out
+
+
+@pytest.mark.parametrize(("by", "row"), [("part", "body"), ("stage", "body1"), ("node", "body1.block0.conv2")])
+def test_describe_tells_costs_by_part_stage_or_node(call, by, row):
+    _, out, _ = call("describe", "fishnet-nano", "--by", by)
+    assert re.search(rf"^│ {re.escape(row)} +│", out, re.MULTILINE)
+    assert re.search(r"│ total +│.*│ +100,670 │ +4,571,920 │", out)
+
+
+def test_describe_resolved_is_yaml_and_nothing_else(call, tmp_path):
+    code, out, _ = call("describe", "fishnext150", "--resolved")
+    (tmp_path / "whole.yaml").write_text(out)
+    assert code == 0
+    assert load_spec(tmp_path / "whole.yaml").identity() == load_spec("fishnext150").identity()
+    assert "width: 1600" in out
+
+
+def test_describe_draws_into_a_file(call, tmp_path):
+    code, out, _ = call("describe", "fishnet99", "--svg", "fish.svg")
+    assert code == 0
+    assert "drawing: fish.svg" in out
+    assert (tmp_path / "fish.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
 def test_describe_reads_a_file(call, tmp_path):
     (tmp_path / "mine.yaml").write_text(BASE)
     code, out, _ = call("describe", "mine.yaml")
@@ -53,7 +87,7 @@ def test_describe_reads_a_file(call, tmp_path):
     assert "classifier" in out
 
 
-@pytest.mark.parametrize("command", ["run", "report", "describe", "list"])
+@pytest.mark.parametrize("command", ["run", "report", "describe", "list", "measure", "schema"])
 def test_every_command_has_help_with_an_example(call, command):
     code, out, _ = call(command, "--help")
     assert code == 0
@@ -128,7 +162,7 @@ def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
             ["run", "wide.yaml"],
             {"wide.yaml": SPACE.replace("values: [max-2x2, avg-2x2]", "values: [8, 9]").replace(
                 "[tail.downsample, head.downsample]", "body.width")},
-            "wide.yaml:4: axes.downsample.values[1]: body[0].width: should be a multiple of 4, but is 9",
+            "wide.yaml:4: axes.downsample.values[1]: body[0].width: must be a multiple of the expansion 4, but is 9",
         ),
         (["describe", "fishnet15"], {}, "fishnet15: neither a file nor a preset; did you mean 'fishnet150'?"),
         (["describe", "fishnet99", "--image-size", "100"], {}, "image side 100 does not fit this network"),
@@ -139,6 +173,11 @@ def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
             ["report", "old"],
             {"studies/old/study.json": "{"},
             "studies/old/study.json: is damaged",
+        ),
+        (
+            ["report", "old"],
+            {"studies/old/study.json": '{"format": 1}'},
+            "studies/old/study.json: has the record format 1 of another version of fishnet-search; report it with that",
         ),
     ],
 )  # fmt: skip

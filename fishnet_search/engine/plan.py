@@ -5,7 +5,7 @@ from __future__ import annotations
 from fishnet_search.cost.ledger import cost_of
 from fishnet_search.data.images import ImageSet
 from fishnet_search.data.load import load_images
-from fishnet_search.graph.fish import build_graph
+from fishnet_search.graph.build import build_graph
 from fishnet_search.space.space import SpelledSpace, Variant
 from fishnet_search.spec.loading import with_fields
 from fishnet_search.study.record import StudyRecord, VariantRecord

@@ -6,14 +6,17 @@ and the network are read; a dotted path through it ("tail0.block1.conv2") is the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import Literal, NamedTuple
 
 from fishnet_search.errors import SpecError
 from fishnet_search.graph.ops import Op, Shape
+from fishnet_search.spec.naming import nearest
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One step. Its output goes by its name."""
 
     name: str
@@ -24,13 +27,23 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in topological order. The last one's output is the graph's."""
+    """Nodes in topological order. The last one's output is the graph's, unless it has named `outputs`."""
 
     label: str
     inputs: tuple[str, ...]
     input_shapes: tuple[Shape, ...]
     nodes: tuple[Node, ...]
     stride: int = 1  # sides of the input must be multiples of it
+    taps: tuple[tuple[str, str], ...] = ()  # (name, node): what can be asked for when it becomes a backbone
+    outputs: tuple[tuple[str, str], ...] = ()  # (name, node): what a backbone gives
+    fan: Literal["in", "out"] = "out"  # which end of a convolution its initial weights are scaled by
+    _hash: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        """Worked out once: graphs are the keys of memos, and nest deeply."""
+        if not self._hash:
+            self._hash.append(hash((self.label, self.input_shapes, self.nodes, self.outputs)))
+        return self._hash[0]
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """Return the shape of the output; a graph takes exactly the shapes it was made for.
@@ -41,6 +54,23 @@ class Graph:
         if inputs != self.input_shapes:
             raise SpecError(f"{self.label} was made for {self.input_shapes}, not for {inputs}")
         return self.nodes[-1].shape
+
+    def node(self, name: str) -> Node:
+        """Return a node by its name.
+
+        Raises:
+            SpecError: there is none.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise SpecError(f"there is no stage {name!r}{nearest(name, [node.name for node in self.nodes])}")
+
+    def _repr_html_(self) -> str:
+        return str(import_module("fishnet_search.drawing.pages").graph_html(self))
+
+    def _repr_svg_(self) -> str:
+        return str(import_module("fishnet_search.drawing.fish").draw(self))
 
 
 class GraphBuilder:
@@ -60,9 +90,11 @@ class GraphBuilder:
         """
         if name in self._shapes:
             raise SpecError(f"{self._label}: two nodes are named {name!r}")
-        if missing := [given for given in inputs if given not in self._shapes]:
-            raise SpecError(f"{self._label}: {name!r} takes {missing[0]!r}, which is not there yet")
-        shape = op.output_shape(*(self._shapes[given] for given in inputs))
+        try:
+            entering = [self._shapes[given] for given in inputs]
+        except KeyError as missing:
+            raise SpecError(f"{self._label}: {name!r} takes {missing}, which is not there yet") from None
+        shape = op.output_shape(*entering)
         self._nodes.append(Node(name, op, inputs, shape))
         self._shapes[name] = shape
         return name
@@ -71,9 +103,55 @@ class GraphBuilder:
         """Return the shape of an input or of a node's output."""
         return self._shapes[name]
 
-    def build(self, *, stride: int = 1) -> Graph:
-        """Return the graph collected so far, for inputs whose sides are multiples of `stride`."""
-        return Graph(self._label, tuple(self._inputs), tuple(self._inputs.values()), tuple(self._nodes), stride)
+    def build(
+        self, *, stride: int = 1, taps: tuple[tuple[str, str], ...] = (), fan: Literal["in", "out"] = "out"
+    ) -> Graph:
+        """Return the graph collected so far; for the arguments see `Graph`."""
+        return Graph(
+            self._label, tuple(self._inputs), tuple(self._inputs.values()), tuple(self._nodes), stride, taps, fan=fan
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """An output of a backbone."""
+
+    name: str
+    node: str
+    channels: int
+    stride: int  # input resolution over its resolution
+
+
+def taps_of(graph: Graph) -> tuple[Tap, ...]:
+    """Return what a network offers as a backbone, or, of a backbone, what it gives."""
+    side = graph.input_shapes[0].height
+    return tuple(
+        Tap(name, node, shape.channels, side // shape.height)
+        for name, node in graph.outputs or graph.taps
+        for shape in [graph.node(node).shape]
+    )
+
+
+def features_only(graph: Graph, taps: Sequence[str] | None = None) -> Graph:
+    """Return the backbone of a network: several outputs by name, and nothing that none of them needs.
+
+    Args:
+        graph: of a whole network, from `build_graph`.
+        taps: names of taps or of stages ("body2"); by default all taps of the graph.
+
+    Raises:
+        SpecError: a name that is neither a tap nor a stage.
+    """
+    known = dict(graph.taps)
+    names = list(known) if taps is None else list(dict.fromkeys(taps))
+    if not names:
+        raise SpecError(f"a backbone needs at least one tap; those of this network are {', '.join(known)}")
+    outputs = tuple((name, graph.node(known.get(name, name)).name) for name in names)
+    needed = {node for _, node in outputs}
+    for node in reversed(graph.nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+    return replace(graph, nodes=tuple(node for node in graph.nodes if node.name in needed), outputs=outputs)
 
 
 def check_side(side: int, stride: int) -> None:

@@ -44,6 +44,7 @@ class Conv(Op):
     kernel: int
     stride: int = 1
     dilation: int = 1
+    groups: int = 1
     bias: bool = False
 
     @property
@@ -62,6 +63,37 @@ class Conv(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class TransposedConv(Op):
+    """A square transposed convolution whose windows do not overlap: each pixel becomes stride × stride."""
+
+    in_channels: int
+    out_channels: int
+    stride: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """See `Op.output_shape`."""
+        (entering,) = inputs
+        if entering.channels != self.in_channels:
+            raise SpecError(f"a transposed convolution of {self.in_channels} channels cannot take {entering.channels}")
+        return Shape(self.out_channels, entering.height * self.stride, entering.width * self.stride)
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Op):
+    """A linear layer with bias, on C×1×1 features as C numbers."""
+
+    in_features: int
+    out_features: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """See `Op.output_shape`."""
+        (entering,) = inputs
+        if entering != (self.in_features, 1, 1):
+            raise SpecError(f"a linear layer of {self.in_features} numbers cannot take {entering}")
+        return Shape(self.out_features, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class BatchNorm(Op):
     """Batch normalisation with scale and shift."""
 
@@ -69,13 +101,18 @@ class BatchNorm(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class ReLU(Op):
-    """max(x, 0)."""
+class GroupNorm(Op):
+    """Group normalisation with scale and shift."""
+
+    groups: int
+    channels: int
 
 
 @dataclass(frozen=True, slots=True)
-class Sigmoid(Op):
-    """1 / (1 + exp(-x))."""
+class Activate(Op):
+    """An activation function, by its name: 'relu', 'leaky-relu', 'silu', 'gelu', 'hardswish' or 'sigmoid'."""
+
+    function: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +141,21 @@ class AvgPool(Pool):
 
 
 @dataclass(frozen=True, slots=True)
+class Blur(Op):
+    """The fixed 3×3 filter [1 2 1] × [1 2 1] / 16 on each channel in steps of 2, edges mirrored; sides are even.
+
+    Source: "Making convolutional networks shift-invariant again", arXiv 1904.11486, with the 3×3 filter.
+    """
+
+    channels: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """See `Op.output_shape`."""
+        (entering,) = inputs
+        return Shape(entering.channels, _windows(entering.height, 3, 2, 1), _windows(entering.width, 3, 2, 1))
+
+
+@dataclass(frozen=True, slots=True)
 class GlobalAvgPool(Op):
     """Average over all positions."""
 
@@ -113,9 +165,10 @@ class GlobalAvgPool(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class UpsampleNearest(Op):
-    """Repeat every pixel `factor` times in each direction."""
+class Upsample(Op):
+    """Interpolate to `factor` times the resolution: 'nearest' or 'bilinear' (pixels as areas, corners not aligned)."""
 
+    mode: str
     factor: int
 
     def output_shape(self, *inputs: Shape) -> Shape:

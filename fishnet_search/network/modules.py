@@ -52,6 +52,33 @@ class SqueezeChannels(nn.Module):
         return f"k={self.k}"
 
 
+class Blur(nn.Module):
+    """The fixed filter [1 2 1] × [1 2 1] / 16 on each channel in steps of 2."""
+
+    weight: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.register_buffer("weight", torch.empty(channels, 1, 3, 3), persistent=False)
+
+    def reset(self) -> None:
+        """Fill in the filter."""
+        row = torch.tensor([1.0, 2.0, 1.0], device=self.weight.device)
+        self.weight.copy_(torch.outer(row, row) / 16)
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Return shape (N, C, H / 2, W / 2); H and W are even, so that windows reach over the first edges alone."""
+        # slices rather than PyTorch's reflection padding, whose gradient on a GPU is not deterministic
+        x_NCHW = torch.cat([x_NCHW[:, :, 1:2], x_NCHW], dim=2)
+        x_NCHW = torch.cat([x_NCHW[:, :, :, 1:2], x_NCHW], dim=3)
+        return nn.functional.conv2d(x_NCHW, self.weight, stride=2, groups=self.channels)
+
+    def extra_repr(self) -> str:
+        """Show the channels."""
+        return f"channels={self.channels}"
+
+
 def _conv(op: ops.Conv) -> nn.Module:
     return nn.Conv2d(
         op.in_channels,
@@ -60,19 +87,34 @@ def _conv(op: ops.Conv) -> nn.Module:
         stride=op.stride,
         padding=op.padding,
         dilation=op.dilation,
+        groups=op.groups,
         bias=op.bias,
     )
 
 
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky-relu": lambda: nn.LeakyReLU(0.1),
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "hardswish": nn.Hardswish,
+    "sigmoid": nn.Sigmoid,
+}
+
 MODULES: dict[type[ops.Op], Callable[[Any], nn.Module]] = {
     ops.Conv: _conv,
+    ops.TransposedConv: lambda op: nn.ConvTranspose2d(
+        op.in_channels, op.out_channels, op.stride, stride=op.stride, bias=False
+    ),
+    ops.Linear: lambda op: nn.Linear(op.in_features, op.out_features),
     ops.BatchNorm: lambda op: nn.BatchNorm2d(op.channels),
-    ops.ReLU: lambda _: nn.ReLU(),
-    ops.Sigmoid: lambda _: nn.Sigmoid(),
+    ops.GroupNorm: lambda op: nn.GroupNorm(op.groups, op.channels),
+    ops.Activate: lambda op: ACTIVATIONS[op.function](),
     ops.MaxPool: lambda op: nn.MaxPool2d(op.kernel, op.stride, op.padding),
     ops.AvgPool: lambda op: nn.AvgPool2d(op.kernel, op.stride, op.padding),
+    ops.Blur: lambda op: Blur(op.channels),
     ops.GlobalAvgPool: lambda _: nn.AdaptiveAvgPool2d(1),
-    ops.UpsampleNearest: lambda op: nn.Upsample(scale_factor=op.factor, mode="nearest"),
+    ops.Upsample: lambda op: nn.Upsample(scale_factor=op.factor, mode=op.mode),
     ops.SqueezeChannels: lambda op: SqueezeChannels(op.k),
     ops.Add: lambda _: Add(),
     ops.Multiply: lambda _: Multiply(),

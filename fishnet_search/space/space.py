@@ -11,10 +11,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from fishnet_search.errors import SpaceError, SpecError
-from fishnet_search.spec.fish import FishSpec, Location
+from fishnet_search.spec.architecture import Architecture
 from fishnet_search.spec.loading import field_locations, load_spec, preset_names, with_fields
-from fishnet_search.spec.reading import Document, dotted, nearest, read_yaml, validated
-from fishnet_search.spec.value import Value
+from fishnet_search.spec.naming import dotted, nearest
+from fishnet_search.spec.reading import Document, read_yaml, validated
+from fishnet_search.spec.value import Location, Value
 from fishnet_search.train.recipe import Recipe
 
 Level = str | int | float | bool
@@ -92,7 +93,7 @@ class Variant:
 
     name: str
     levels: Mapping[str, Level]
-    spec: FishSpec
+    spec: Architecture
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def load_space(path: Path) -> SpelledSpace:
     return SpelledSpace(path.stem, space, tuple(variants))
 
 
-def _base(space: Space, document: Document, path: Path) -> FishSpec:
+def _base(space: Space, document: Document, path: Path) -> Architecture:
     where = document.where(("base",))
     if space.base not in preset_names() and Path(space.base).suffix not in {".yaml", ".yml", ".json"}:
         raise SpaceError(
@@ -138,7 +139,7 @@ def _base(space: Space, document: Document, path: Path) -> FishSpec:
         raise SpaceError(f"{where}: {problem}") from problem
 
 
-def _refuse_shared_fields(space: Space, base: FishSpec, document: Document) -> None:
+def _refuse_shared_fields(space: Space, base: Architecture, document: Document) -> None:
     """Each field belongs to one axis at most, or a variant would not have the level that its name says."""
     owners: dict[Location, str] = {}
     for name, axis in space.axes.items():
@@ -158,7 +159,7 @@ def _refuse_shared_fields(space: Space, base: FishSpec, document: Document) -> N
                 owners[location] = f"axis {name}"
 
 
-def _variant(space: Space, base: FishSpec, document: Document, combination: tuple[int, ...]) -> Variant:
+def _variant(space: Space, base: Architecture, document: Document, combination: tuple[int, ...]) -> Variant:
     levels = {name: axis.values[i] for (name, axis), i in zip(space.axes.items(), combination, strict=True)}
     fields = {axis: dict.fromkeys(space.axes[axis].path, level) for axis, level in levels.items()}
     name = ",".join(str(level) if len(levels) == 1 else f"{axis}={level}" for axis, level in levels.items())

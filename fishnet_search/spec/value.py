@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Value(BaseModel):
     """A frozen model that refuses unknown fields; change one with `model_copy` or `with_fields`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Location = tuple[str | int, ...]
+"""Where in a file: ("body", 1, "width") is body[1].width."""
+
+Problem = tuple[Location, str]
+"""Where in the spec, and a sentence: rule, value, what to do."""
+
+
+Whole = Annotated[int, Field(strict=True)]
+"""A whole number; neither `true` nor "3" nor 3.0 is one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fishnet_search.spec.fish import FishSpec
+from fishnet_search.spec.families import Spec
 from fishnet_search.spec.value import Value
 from fishnet_search.train.recipe import Recipe
 
@@ -77,13 +77,13 @@ class Failure(Value):
 class TrialRecord(Value):
     """One network trained once with one seed."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     trial: str  # "max-3x3-seed1": unique in its study, and the name of its file
     variant: str
     levels: dict[str, Any]  # axis -> level
     seed: int
     state: State
-    spec: FishSpec
+    spec: Spec
     recipe: Recipe
     data: DataRecord
     params: int
@@ -107,7 +107,7 @@ class VariantRecord(Value):
 
     name: str
     levels: dict[str, Any]
-    spec: FishSpec
+    spec: Spec
     params: int
     macs: int
 
@@ -115,7 +115,7 @@ class VariantRecord(Value):
 class StudyRecord(Value):
     """What a study was asked to do."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     description: str
     command: str  # that ran it last

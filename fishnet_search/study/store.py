@@ -114,9 +114,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _read(model: type[Model], path: Path, remedy: str) -> Model:
+    content = path.read_bytes()
     try:
-        return model.model_validate_json(path.read_bytes())
+        return model.model_validate_json(content)
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
+        if first["loc"] == ("format",):
+            raise StudyError(
+                f"{path}: has the record format {first['input']!r} of another version of fishnet-search; "
+                "report it with that version, or run the study under another --name"
+            ) from problem
         where = ".".join(map(str, first["loc"]))
         raise StudyError(f"{path}: is damaged{' at ' + where if where else ''}: {first['msg']}; {remedy}") from problem

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from fishnet_search.data.images import ImageSet
-from fishnet_search.graph.fish import build_graph
+from fishnet_search.graph.build import build_graph
 from fishnet_search.network.network import build_network
 from fishnet_search.study.environment import environment
 from fishnet_search.study.record import (

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from fishnet_search.engine import local
 from fishnet_search.engine.local import run_study
 from fishnet_search.errors import StudyError
-from fishnet_search.graph.fish import build_graph
+from fishnet_search.graph.build import build_graph
 from fishnet_search.network.network import build_network
 from fishnet_search.study import trial as trial_module
 from fishnet_search.study.store import read_study, read_trials, trial_file, weights_file

@@ -11,7 +11,8 @@ from fishnet_search.spec.fish import FishSpec
 from fishnet_search.spec.loading import load_spec
 
 HERE = Path(__file__).parent
-NAMES = ["fishnet-small", "fishnet99", "fishnet150", "fishnet201"]
+FISH = ["fishnet-small", "fishnet99", "fishnet150", "fishnet201"]
+NAMES = [*FISH, "detnet59"]
 
 
 def read(name):

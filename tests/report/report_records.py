@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fishnet_search.spec.fish import BodyStage, Bridge, FishSpec, HeadStage, Stem, TailStage
+from fishnet_search.spec.architecture import Stem
+from fishnet_search.spec.fish import BodyStage, Bridge, FishSpec, HeadStage, TailStage
 from fishnet_search.study.record import (
     DataRecord,
     Environment,

@@ -8,15 +8,36 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fishnet_search.errors import SpecError
-from fishnet_search.graph.fish import build_graph
+from fishnet_search.graph.build import build_graph
 from fishnet_search.spec.fish import FishSpec
 from fishnet_search.spec.loading import load_spec, preset_names, with_fields
 from tests.fishes import minnow
 from tests.spec.strategies import fish_specs
 
 
-def test_the_published_fish_and_two_small_ones_come_with_the_package():
-    assert preset_names() == ["fishnet-cifar", "fishnet-nano", "fishnet150", "fishnet201", "fishnet99"]
+def test_the_networks_of_the_fields_papers_and_some_small_ones_come_with_the_package():
+    assert preset_names() == [
+        "densenet121",
+        "densenet161",
+        "detnet59",
+        "fishnet-cifar",
+        "fishnet-medium",
+        "fishnet-mini",
+        "fishnet-nano",
+        "fishnet150",
+        "fishnet201",
+        "fishnet99",
+        "fishnext150",
+        "resnet101",
+        "resnet50",
+        "resnext50-32x4d",
+    ]
+
+
+def test_the_fish_for_64_pixels_and_200_classes_are_of_two_sizes():
+    medium, mini = load_spec("fishnet-medium"), load_spec("fishnet-mini")
+    assert (medium.image_size, medium.classes) == (mini.image_size, mini.classes) == (64, 200)
+    assert [stage.width for stage in medium.tail] == [2 * stage.width for stage in mini.tail]
 
 
 @pytest.mark.parametrize(
@@ -67,20 +88,26 @@ def test_a_field_is_set_for_a_whole_part_or_one_stage():
         (
             {"head[0].width": 64},
             "mine: head[0].width: 64 differs from the 40 channels that enter it, which adds a 1×1 convolution to the "
-            "shortcut; use 'derived', or set projection: true if that is meant",
+            "shortcut; use 'derived', or set shortcut: projection if that is meant",
         ),
-        ({"head[0].width": 42, "head[0].projection": True}, "mine: head[0].width: must be a multiple of 4, but is 42"),
+        (
+            {"head[0].width": 42, "head[0].shortcut": "projection"},
+            "mine: head[0].width: must be a multiple of the expansion 4, but is 42; use 40 or 44",
+        ),
         (
             {"head[0].width": "wide"},
             "mine: head[0].width: should be a whole number or should be 'derived', but",
         ),
-        ({"tail[0].width": 18}, "mine: tail[0].width: should be a multiple of 4, but is 18"),
+        ({"tail[0].width": 18}, "mine: tail[0].width: must be a multiple of the expansion 4, but is 18; use 16 or 20"),
         ({"tail[0].depth": 0}, "mine: tail[0].depth: should be greater than or equal to 1, but is 0"),
         ({"tail.downsampel": "max-2x2"}, "mine: tail[0].downsampel: unknown field; did you mean 'downsample'?"),
-        ({"tail[1].downsample": "max"}, "should be 'max-2x2', 'max-3x3', 'avg-2x2' or 'conv-3x3', but is 'max'"),
+        (
+            {"tail[1].downsample": "max"},
+            "should be 'max-2x2', 'max-3x3', 'avg-2x2', 'conv-3x3', 'conv-1x1' or 'blur', but is 'max'",
+        ),
         (
             {"image_size": 36},
-            "mine: image_size: must be a multiple of 8, the stride of this fish, but is 36; use 32 or 40",
+            "mine: image_size: must be a multiple of 8, the stride of this network, but is 36; use 32 or 40",
         ),
         ({"tail[3].width": 16}, "mine: tail[3]: there are only 3 stages, counted from 0"),
         ({"tial.width": 16}, "mine: tial: unknown field; did you mean 'tail'?"),
@@ -105,14 +132,85 @@ def test_all_problems_are_named_not_only_the_first():
     assert len(str(refusal.value).splitlines()) == 3
 
 
-def test_parts_with_different_numbers_of_stages_are_refused():
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (
+            {"tail[0].kernel": 4},
+            "tail[0].kernel: must be odd, so that the output keeps its place, but is 4; use 3 or 5",
+        ),
+        (
+            {"tail[0].dilation": [1, 2]},
+            "tail[0].dilation: has 2 numbers for 1 blocks; give one a block, or a single number",
+        ),
+        (
+            {"tail[0].groups": 3},
+            "tail[0].groups: 3 does not divide the 4 channels inside the bottleneck (16 over the expansion 4); use 2",
+        ),
+        (
+            {"body[0].group_width": 16},
+            "body[0].group_width: 16 does not divide the 8 channels inside the bottleneck (32, as tail1 has that is "
+            "transferred over the expansion 4); use 8",
+        ),
+        (
+            {"tail[0].block": "basic", "tail[0].groups": 2},
+            "tail[0].groups: groups belong to bottlenecks, but the block is 'basic'; remove it",
+        ),
+        (
+            {"tail[0].shortcut": "identity"},
+            "tail[0].shortcut: is 'identity', but the channels change from 8 to 16; use 'projection' or 'derived'",
+        ),
+        (
+            {"tail[0].shortcut": "squeeze"},
+            "tail[0].width: 16 does not divide the 8 channels that enter it; use 8",
+        ),
+        (
+            {"body[1].transfer_from": "tail9"},
+            "body[1].transfer_from: there is no stage 'tail9' before this one; did you mean 'tail2'?",
+        ),
+        (
+            {"body[1].transfer_from": "stem"},
+            "body[1].transfer_from: 'stem' has the output stride 1; those with this stage's output stride 2 are tail0",
+        ),
+        ({"body[0].transfer_from": "body2"}, "body[0].transfer_from: there is no stage 'body2' before this one"),
+        ({"taps.fine": "body7"}, "taps.fine: there is no stage 'body7'; did you mean 'body2'?"),
+        ({"tail[0].depth": True}, "tail[0].depth: should be a whole number"),
+        ({"tail[0].dilation": True}, "tail[0].dilation: should be a whole number"),
+        ({"tail[0].squeeze_excitation": 1}, "tail[0].squeeze_excitation: should be"),
+    ],
+)
+def test_every_field_that_does_not_fit_says_what_would(fields, sentence):
+    with pytest.raises(SpecError) as refusal:
+        minnow(**fields)
+    assert sentence in str(refusal.value)
+
+
+def test_a_head_deeper_than_the_bridge_has_nothing_to_transfer():
     data = minnow().model_dump()
-    with pytest.raises(ValidationError, match="have tail 3, body 3, head 2; add or remove stages"):
-        FishSpec.model_validate(data | {"head": data["head"][:2]})
+    with pytest.raises(ValidationError, match="no stage of bridge or body has the output stride 16; set transfer_from"):
+        FishSpec.model_validate(data | {"image_size": 64, "head": [*data["head"], {"depth": 1}]})
+    deeper = FishSpec.model_validate(
+        data | {"image_size": 64, "head": [*data["head"], {"depth": 1, "transfer_from": "none"}]}
+    )
+    assert deeper.stride == 16
+
+
+def test_a_body_cannot_rise_above_the_image():
+    data = minnow().model_dump()
+    with pytest.raises(ValidationError, match="only 3 halvings come before them; use at most 3"):
+        FishSpec.model_validate(data | {"body": [*data["body"], {"depth": 1, "width": 8, "transfer_from": "none"}]})
+
+
+def test_a_copy_is_checked_as_every_spec_is_and_derives_anew():
+    wider = minnow().model_copy(update={"stem": minnow().stem.model_copy(update={"width": 16})})
+    assert wider.stage_outputs["body2"] == (1, 32 + 16)
+    with pytest.raises(ValidationError, match="does not divide"):
+        minnow().model_copy(update={"bridge": minnow().bridge.model_copy(update={"width": 20})})
 
 
 paths = st.from_regex(
-    r"(tail|body|head|bridge|stem)(\[[0-3]\])?\.(depth|width|transfer|kind|dilation|x)", fullmatch=True
+    r"(tail|body|head|bridge|stem)(\[[0-3]\])?\.(depth|width|transfer|transfer_from|kind|dilation|block|groups|kernel|x)",
+    fullmatch=True,
 )
 values = st.one_of(
     st.integers(-5, 200), st.text(max_size=5), st.none(), st.floats(), st.lists(st.integers(), max_size=2)
