@@ -10,7 +10,7 @@ from PIL import Image
 
 from fishnet_search import cli
 from fishnet_search.cost.ledger import cost_of
-from fishnet_search.graph.fish import build_graph
+from fishnet_search.graph.build import build_graph
 from fishnet_search.spec.loading import load_spec, preset_names
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +37,7 @@ def home(tmp_path, monkeypatch):
 
 
 def test_every_command_runs(home, monkeypatch, capsys):
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 10
     for command in COMMANDS:
         words = shlex.split(command)
         monkeypatch.setattr(sys, "argv", words + SHORT if words[1] == "run" else words)
@@ -47,9 +47,12 @@ def test_every_command_runs(home, monkeypatch, capsys):
     assert (home / "reports" / "downsample" / "report.html").is_file()
 
 
-def test_the_spec_can_be_built(home):
-    (home / "mine.yaml").write_text(block("yaml"))
-    assert cost_of(build_graph(load_spec("mine.yaml"))).params > 0
+def test_the_specs_can_be_built(home):
+    specs = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len(specs) == 2
+    for spec in specs:
+        (home / "mine.yaml").write_text(spec)
+        assert cost_of(build_graph(load_spec("mine.yaml"))).params > 0
 
 
 def test_the_python_runs(capsys):
@@ -66,7 +69,9 @@ def test_the_table_of_presets_has_every_preset_with_its_cost():
     }
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/language.md", "benchmarks/README.md"]
+)
 def test_links_to_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = re.findall(r"\]\((?!http)([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text)
