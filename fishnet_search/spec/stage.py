@@ -79,6 +79,10 @@ class Stage(Value):
         DERIVED, description="'batch', or 'group' with at most 32 groups; 'derived' is the network's"
     )
 
+    def __eq__(self, other: object) -> bool:  # noqa: PLW1641 - pydantic gives frozen models their hash
+        """Compare fields at once: stages are the keys under which graphs are remembered, looked up by the million."""
+        return self is other or (type(self) is type(other) and self.__dict__ == other.__dict__)
+
     @property
     def preact(self) -> bool:
         """Whether a block begins with norm and activation and ends with a bare sum."""
