@@ -41,7 +41,7 @@ Width = Annotated[Whole, Field(ge=1, le=65_536)] | Literal["derived"]
 Dilation = Annotated[Whole, Field(ge=1, le=64)]
 
 
-class Stage(Value):
+class Stage(Value):  # noqa: PLW1641 - pydantic gives frozen models their hash
     """Residual blocks in a row. Only the first can meet other channels than the stage's width."""
 
     depth: Whole = Field(ge=1, le=1_000, description="blocks in a row")
@@ -79,7 +79,7 @@ class Stage(Value):
         DERIVED, description="'batch', or 'group' with at most 32 groups; 'derived' is the network's"
     )
 
-    def __eq__(self, other: object) -> bool:  # noqa: PLW1641 - pydantic gives frozen models their hash
+    def __eq__(self, other: object) -> bool:
         """Compare fields at once: stages are the keys under which graphs are remembered, looked up by the million."""
         return self is other or (type(self) is type(other) and self.__dict__ == other.__dict__)
 
