@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Value(BaseModel):
@@ -22,3 +22,13 @@ Problem = tuple[Location, str]
 
 Whole = Annotated[int, Field(strict=True)]
 """A whole number; neither `true` nor "3" nor 3.0 is one."""
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("should be a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_truth)]
+"""A number, also one that YAML takes for text, such as 1e-4; `true` is none."""

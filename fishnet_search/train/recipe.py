@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fishnet_search.spec.value import Value
+from fishnet_search.spec.value import Number, Value, Whole
 
 
 class Recipe(Value):
@@ -16,13 +16,13 @@ class Recipe(Value):
     decay reaches all parameters, batch normalisation and biases included.
     """
 
-    epochs: int = Field(100, ge=1, le=100_000, description="passes over the training images")
-    batch_size: int = Field(256, ge=2, description="images a step; batch normalisation needs at least 2")
-    learning_rate: float = Field(0.1, gt=0, description="of the first epoch")
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(1e-4, ge=0, description="on all parameters")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="probability mass spread evenly over all classes")
+    epochs: Whole = Field(100, ge=1, le=100_000, description="passes over the training images")
+    batch_size: Whole = Field(256, ge=2, description="images a step; batch normalisation needs at least 2")
+    learning_rate: Number = Field(0.1, gt=0, description="of the first epoch")
+    momentum: Number = Field(0.9, ge=0, lt=1)
+    weight_decay: Number = Field(1e-4, ge=0, description="on all parameters")
+    label_smoothing: Number = Field(0.0, ge=0, lt=1, description="probability mass spread evenly over all classes")
     schedule: Literal["step", "cosine"] = Field(
         "step", description="'step' divides the rate by 10 every `step_epochs`; 'cosine' brings it to 0 over all epochs"
     )
-    step_epochs: int = Field(30, ge=1, description="epochs between two divisions by 10; 'cosine' does not use it")
+    step_epochs: Whole = Field(30, ge=1, description="epochs between two divisions by 10; 'cosine' does not use it")

@@ -113,6 +113,10 @@ def test_a_base_can_be_a_preset(tmp_path):
             "mine.yaml:6: axes.depth.path: head[2].downsample is set by axis pooling already; keep it in one place",
         ),
         (("values: [1, 2]", f"values: {list(range(1, 6000))}"), "mine.yaml:2: axes: make 11998 variants"),
+        (
+            ("recipe: {epochs: 1, batch_size: 8}", "recipe: {epochs: on, learning_rate: 1e-4, momentum: no}"),
+            "mine.yaml:8: recipe.epochs: should be a whole number, but is on, which YAML reads as true",
+        ),
     ],
 )
 def test_a_mistake_is_answered_with_its_line(tmp_path, change, sentence):
