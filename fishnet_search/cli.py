@@ -182,7 +182,8 @@ def describe(
     """Show each stage's output, parameters and MACs, exactly and without building the network.
 
     MACs are the multiply-accumulates of convolutions and linear layers for one image, which the FishNet tables call
-    FLOPs. "sees" is the receptive field in pixels a side.
+    FLOPs. "sees" is the receptive field in pixels a side, through windows: global averages beside them, as in
+    squeeze-and-excitation, see the whole image; behind an upsampling it differs by position, by a few pixels.
 
     Example: `fishnet-search describe fishnet150 --svg fishnet150.svg`
     """
@@ -195,16 +196,18 @@ def describe(
 
     loaded = load_spec(spec)
     graph = build_graph(loaded, image_size)
-    if resolved:
-        typer.echo(as_yaml(written_out(loaded)), nl=False)
-        return
-    console = make_console()
-    for each in description(spec, ledger_of(graph), loaded.identity(), batch, by):
-        console.print(each)
+    loaded = loaded.model_copy(update={"image_size": graph.input_shapes[0].height})
     if svg is not None:
         from fishnet_search.drawing.fish import draw
 
         svg.write_text(draw(graph, title=spec), encoding="utf-8")
+    if resolved:
+        typer.echo(as_yaml(written_out(loaded)), nl=False)
+        return
+    console = make_console()
+    for each in description(spec, ledger_of(graph), loaded.identity(), batch, by, console.width):
+        console.print(each)
+    if svg is not None:
         console.print(f"drawing: {svg}", soft_wrap=True)
 
 

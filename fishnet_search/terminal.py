@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Level = Literal["part", "stage", "node"]
 """What a row of a description is."""
 
+WIDE = 115
+"""Columns that the words of a description need beside its figures."""
+
 PLAIN_WIDTH = 200
 """Columns for output that goes to a file or a pipe, where a terminal's width says nothing."""
 
@@ -33,31 +36,40 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, markup=False, width=PLAIN_WIDTH)
 
 
-def description_table(title: str, ledger: Ledger, by: Level) -> Table:
-    """Return a table with a row a part, stage or node, and the totals of the backbone and of the whole model."""
+def description_table(title: str, ledger: Ledger, by: Level, width: int) -> Table:
+    """Return a table with a row a part, stage or node, and the totals of the backbone and of the whole model.
+
+    A terminal narrower than `WIDE` gets no column of words, so that no figure is cut.
+    """
     table = Table(title=title, title_justify="left")
-    table.add_column(by, no_wrap=True)
+    table.add_column(by, overflow="fold")
     for name in ("output C×H×W", "sees", "layers", "parameters", "MACs"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("made of")
+    if width >= WIDE:
+        table.add_column("made of")
     for line in {"part": ledger.parts, "stage": ledger.stages, "node": ledger.nodes}[by]:
         sees = "image" if math.isinf(line.receptive_field) else f"{line.receptive_field:g}"
-        table.add_row(line.path, str(line.shape), sees, *_figures(line.cost), line.label)
+        words = [line.label] if width >= WIDE else []
+        table.add_row(line.path, str(line.shape), sees, *_figures(line.cost, width), *words)
     table.add_section()
     if ledger.backbone != ledger.total:
-        table.add_row("backbone", "", "", *_figures(ledger.backbone), "all but the classifier")
-    table.add_row("total", "", "", *_figures(ledger.total), "")
+        words = ["all but the classifier"] if width >= WIDE else []
+        table.add_row("backbone", "", "", *_figures(ledger.backbone, width), *words)
+    table.add_row("total", "", "", *_figures(ledger.total, width))
     return table
 
 
-def _figures(cost: Cost) -> tuple[str, ...]:
-    return tuple(f"{figure:,}" for figure in (cost.layers, cost.params, cost.macs))
+def _figures(cost: Cost, width: int) -> tuple[str, ...]:
+    macs = f"{cost.macs:,}" if width >= WIDE else f"{cost.macs / 1e6:,.1f} M"
+    return f"{cost.layers:,}", f"{cost.params:,}", macs
 
 
-def description(name: str, ledger: Ledger, identity: str, batch: int, by: Level) -> Iterator[Table | str]:
+def description(name: str, ledger: Ledger, identity: str, batch: int, by: Level, width: int) -> Iterator[Table | str]:
     """Yield what there is to say of an architecture: its table, then sentences."""
     cost, image = ledger.total, ledger.graph.input_shapes[0]
-    yield description_table(f"{name}, image {image}", ledger, by)
+    yield description_table(f"{name}, image {image}", ledger, by, width)
+    if width < WIDE and by == "stage":
+        yield "\n".join(f"{line.path}: {line.label}" for line in ledger.stages)
     yield f"{cost.params:,} parameters, {cost.macs:,} MACs (convolutions and linear layers, one image)"
     yield f"{cost.activations:,} activations (outputs of these layers, one image)"
     yield (

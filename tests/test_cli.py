@@ -1,5 +1,6 @@
 """The command line as a person meets it."""
 
+import io
 import os
 import re
 import signal
@@ -8,9 +9,11 @@ import sys
 import time
 
 import pytest
+from rich.console import Console
 
-from fishnet_search import build_graph, cli, cost_of, load_spec
+from fishnet_search import build_graph, cli, cost_of, ledger_of, load_spec
 from fishnet_search.study.store import read_trials
+from fishnet_search.terminal import description
 from tests.engine.tiny import BASE, SPACE, TRIALS, write_space
 
 RUN = [sys.executable, "-c", "from fishnet_search.cli import main; main()"]
@@ -71,6 +74,23 @@ def test_describe_resolved_is_yaml_and_nothing_else(call, tmp_path):
     assert code == 0
     assert load_spec(tmp_path / "whole.yaml").identity() == load_spec("fishnext150").identity()
     assert "width: 1600" in out
+
+
+def test_describe_resolved_takes_the_image_size_and_draws_too(call, tmp_path):
+    _, out, _ = call("describe", "fishnet-nano", "--resolved", "--image-size", "64", "--svg", "fish.svg")
+    assert "image_size: 64" in out
+    assert (tmp_path / "fish.svg").is_file()
+
+
+def test_no_figure_is_cut_in_a_narrow_terminal():
+    ledger = ledger_of(build_graph(load_spec("fishnet201")))
+    console = Console(width=80, file=io.StringIO())
+    for each in description("fishnet201", ledger, "0" * 64, 64, "stage", 80):
+        console.print(each)
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert re.search(r"total +│ +│ +│ +202 │ 44,584,552 │ 10,514.4 M", shown)
+    assert "body1: 2 UR-blocks of dilation 2, k 2, 2 transfers, nearest" in shown
 
 
 def test_describe_draws_into_a_file(call, tmp_path):

@@ -73,7 +73,9 @@ class Line:
     label: str
     shape: Shape  # that comes out
     stride: float  # input resolution over output resolution
-    receptive_field: float  # pixels a side that one output sees through windows; infinite behind a global average
+    receptive_field: float
+    """Pixels a side that one output sees through windows, beside global averages, which see the whole image: infinite
+    where there is nothing else. Behind an upsampling it depends on the position, by a few pixels more or less."""
     cost: Cost
 
     @property
@@ -210,11 +212,29 @@ def _lines(
             inner = {name: seen[outer] for name, outer in zip(node.op.inputs, node.inputs, strict=True)}
             yield from _lines(node.op, deep=True, prefix=f"{path}.", side=side, fields=inner, output_saved=kept)
         else:
-            label = node.op.label if isinstance(node.op, Graph) else type(node.op).__name__
+            label = node.op.label if isinstance(node.op, Graph) else _operator(node.op)
             cost = summary.cost
             if kept:
                 cost = replace(cost, saved_bytes=cost.saved_bytes + _bytes(node.shape))
             yield Line(path, label, node.shape, side / node.shape.height, seen[node.name], cost)
+
+
+def _operator(op: Op) -> str:
+    """Write an operator as a person would: "Conv 3×3, stride 2", "Activate relu"."""
+    match op:
+        case Conv():
+            others = [
+                f"{name} {getattr(op, name)}" for name in ("stride", "dilation", "groups") if getattr(op, name) > 1
+            ]
+            return ", ".join([f"Conv {op.kernel}×{op.kernel}", *others])
+        case Activate():
+            return f"Activate {op.function}"
+        case Upsample():
+            return f"Upsample {op.mode}"
+        case MaxPool() | AvgPool():
+            return f"{type(op).__name__} {op.kernel}×{op.kernel}"
+        case _:
+            return type(op).__name__
 
 
 def _receptive_fields(graph: Graph, side: int, fields: Mapping[str, float]) -> dict[str, float]:

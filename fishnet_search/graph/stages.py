@@ -18,13 +18,13 @@ from fishnet_search.graph.ops import Activate, Add, Concat, Conv, Multiply, Shap
 from fishnet_search.spec.densenet import DenseStage
 from fishnet_search.spec.fish import BodyStage, Bridge, HeadStage, TailStage
 from fishnet_search.spec.resnet import ResNetStage
-from fishnet_search.spec.stage import DERIVED, Downsample, Shortcut, Stage, Style, blocks_of, style_of
+from fishnet_search.spec.stage import DERIVED, Downsample, Shortcut, Stage, Style, blocks_of, first_shortcut, style_of
 
 
 @lru_cache(MEMO)
 def tail_graph(stage: TailStage, entering: Shape, width: int, style: Style) -> Graph:
     """Return blocks, then half the resolution."""
-    g = GraphBuilder(f"{_blocks_label(stage, 'block')}, {stage.downsample}", x=entering)
+    g = GraphBuilder(f"{_blocks_label(stage, style, 'block')}, {stage.downsample}", x=entering)
     x = _chain(g, "x", stage, width, "projection", style)
     _downsample(g, x, stage, stage.downsample, width, style)
     return g.build()
@@ -36,7 +36,7 @@ def bridge_graph(stage: Bridge, entering: Shape, width: int, style: Style) -> Gr
 
     Source: kevin-ssy/FishNet, models/fishnet.py, Fish._make_stage.
     """
-    label = f"score layers, {_blocks_label(stage, 'block')}"
+    label = f"score layers, {_blocks_label(stage, style, 'block')}"
     g = GraphBuilder(label + ", squeeze-and-excitation" * stage.attention, x=entering)
     look = style_of(stage, style)
     scored = g.add("score", score_graph(entering, 2 * width, look, pool=False), "x")
@@ -51,9 +51,9 @@ def bridge_graph(stage: Bridge, entering: Shape, width: int, style: Style) -> Gr
 @lru_cache(MEMO)
 def body_graph(stage: BodyStage, entering: Shape, width: int, skip: Shape | None, style: Style) -> Graph:
     """Return UR-blocks, then twice the resolution, then concatenation with what is transferred."""
-    squeezes = stage.shortcut in {DERIVED, "squeeze"}
-    k = f", k {entering.channels // width}" if squeezes else ""
-    label = f"{_blocks_label(stage, 'UR-block')}{k}{_transfer_label(stage, skip)}, {stage.upsample}"
+    shortcut = first_shortcut(stage, entering.channels, width, "squeeze")
+    k = "" if shortcut == "projection" else f", k {entering.channels // width}"
+    label = f"{_blocks_label(stage, style, 'UR-block')}{k}{_transfer_label(stage, skip)}, {stage.upsample}"
     g = GraphBuilder(label, x=entering) if skip is None else GraphBuilder(label, x=entering, skip=skip)
     x = _chain(g, "x", stage, width, "squeeze", style)
     x = g.add("upsample", upsample_op(stage.upsample, width), x)
@@ -64,7 +64,7 @@ def body_graph(stage: BodyStage, entering: Shape, width: int, skip: Shape | None
 @lru_cache(MEMO)
 def head_graph(stage: HeadStage, entering: Shape, width: int, skip: Shape | None, style: Style) -> Graph:
     """Return DR-blocks, then half the resolution, then concatenation with what is transferred."""
-    label = f"{_blocks_label(stage, 'DR-block')}{_transfer_label(stage, skip)}, {stage.downsample}"
+    label = f"{_blocks_label(stage, style, 'DR-block')}{_transfer_label(stage, skip)}, {stage.downsample}"
     if width != entering.channels:
         label += f", {stage.shortcut} {entering.channels} to {width}"
     g = GraphBuilder(label, x=entering) if skip is None else GraphBuilder(label, x=entering, skip=skip)
@@ -77,7 +77,7 @@ def head_graph(stage: HeadStage, entering: Shape, width: int, skip: Shape | None
 @lru_cache(MEMO)
 def resnet_stage_graph(stage: ResNetStage, entering: Shape, width: int, style: Style) -> Graph:
     """Return half the resolution, or not, and blocks."""
-    label = _blocks_label(stage, "block")
+    label = _blocks_label(stage, style, "block")
     g = GraphBuilder(label if stage.downsample == "none" else f"{label}, {stage.downsample}", x=entering)
     x = "x"
     if stage.downsample not in {"none", "stride", "stride-first"}:
@@ -164,20 +164,23 @@ def _transfer(g: GraphBuilder, x: str, stage: BodyStage | HeadStage, skip: Shape
 
 
 def _transfer_label(stage: BodyStage | HeadStage, skip: Shape | None) -> str:
-    return ", no transfer" if skip is None else f", {stage.transfer} transfer"
+    return ", no transfer" if skip is None else f", {stage.transfer} transfer{'s' * (stage.transfer != 1)}"
 
 
-def _blocks_label(stage: Stage, name: str) -> str:
+def _blocks_label(stage: Stage, style: Style, name: str) -> str:
     """Say what blocks a stage has, and where they are not the ordinary ones."""
     plural = "" if stage.depth == 1 else "s"
-    special: list[str] = [] if stage.block in {"preact-bottleneck", "bottleneck"} else [stage.block]
+    ordinary = type(stage).model_fields["block"].default
+    special: list[str] = [] if stage.block == ordinary else [stage.block]
     special += [f"kernel {stage.kernel}"] * (stage.kernel != 3)
     special += [f"groups {stage.groups}"] * (stage.groups not in {DERIVED, 1})
     special += [f"group width {stage.group_width}"] * (stage.group_width != DERIVED)
     special += [f"expansion {stage.expansion}"] * (stage.expansion != 4 and not stage.basic)
     special += ["squeeze-and-excitation"] * stage.squeeze_excitation
     special += [f"{stage.shortcut} shortcut"] * (stage.shortcut != DERIVED)
-    special += [str(word) for word in (stage.activation, stage.norm) if word != DERIVED]
+    look = style_of(stage, style)
+    special += [look.activation] if look.activation != "relu" else []
+    special += ["group norm"] if look.norm == "group" else []
     kind = f" ({', '.join(special)})" if special else ""
     dilations = sorted(set(stage.dilations)) if len(set(stage.dilations)) == 1 else stage.dilations
     dilated = "" if set(dilations) == {1} else f" of dilation {'-'.join(map(str, dilations))}"

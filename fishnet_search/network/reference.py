@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -53,7 +53,7 @@ def load_reference_weights(network: Network, weights: Mapping[str, Tensor] | str
     # torchvision has counted batches only since its weights were published
     uncounted = {ours for ours in names if ours.endswith("num_batches_tracked") and names[ours] not in state_dict}
     missing = [theirs for ours, theirs in names.items() if theirs not in state_dict and ours not in uncounted]
-    extra = sorted(set(state_dict) - set(names.values())) if not network.outputs else []
+    extra = sorted(_not_taken(state_dict, names.values(), backbone=bool(network.outputs)))
     shapes = [
         f"{theirs} is {tuple(state_dict[theirs].shape)}, not {tuple(own[ours].shape)}"
         for ours, theirs in names.items()
@@ -84,7 +84,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path}: no such file; check the path") from None
     except pickle.UnpicklingError as problem:
         raise WeightsError(
-            f"{path}: is no checkpoint of plain tensors, and nothing in it was run: {_first_line(problem)}"
+            f"{path}: is no checkpoint of plain tensors, and nothing in it was run; give one that holds nothing else"
         ) from problem
     except EOFError as problem:
         raise WeightsError(f"{path}: is truncated or no torch file: it ends too early; fetch it again") from problem
@@ -101,6 +101,21 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if wrong:
         raise WeightsError(f"{path}: holds no tensor under {wrong[0]!r}; give a state dict of tensors by name")
     return {name.removeprefix("module."): value for name, value in state_dict.items()}
+
+
+def _not_taken(state_dict: Mapping[str, Tensor], taken: Collection[str], *, backbone: bool) -> set[str]:
+    """Return the names that a network leaves over; a backbone may leave over the stages that it does not have."""
+    over = set(state_dict) - set(taken)
+    if not backbone:
+        return over
+    stages = {_stage_of(name) for name in taken}
+    return {name for name in over if _stage_of(name) in stages}
+
+
+def _stage_of(theirs: str) -> str:
+    """Return the part of a published name that says its stage: "fish.fish.3", "layer3", "features.denseblock2"."""
+    match = re.match(r"fish\.fish\.\d+|features\.[^.]+|[^.]+", theirs)
+    return match[0] if match else theirs
 
 
 def _first_line(problem: Exception) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from fishnet_search.spec.naming import nearest
 from fishnet_search.spec.stage import Activation, Norm, Style
-from fishnet_search.spec.value import Location, Problem, Value, Whole
+from fishnet_search.spec.value import Location, Names, Problem, Value, Whole
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,8 +49,8 @@ class Architecture(Value):
     activation: Activation = Field("relu", description="of every stage that asks for no other")
     norm: Norm = Field("batch", description="normalisation of every stage that asks for no other")
     stem: Stem = Stem()
-    taps: dict[str, str] = Field(
-        default_factory=dict,
+    taps: Annotated[dict[str, str], AfterValidator(Names)] = Field(
+        default_factory=Names,
         description="name -> stage whose output goes by it when the network is a backbone; by default the last stage "
         "of each resolution, by its own name",
     )
@@ -127,6 +127,6 @@ def shared_problems(spec: Architecture) -> Iterator[Problem]:
     for name, stage in spec.taps.items():
         at: Location = ("taps", name)
         if not name.isidentifier():
-            yield at, f"{name!r} cannot name an output; use letters, digits and underscores"
+            yield at, f"{name!r} cannot name an output; use letters, digits and underscores, and begin with no digit"
         if stage not in names:
             yield at, f"there is no stage {stage!r}{nearest(stage, names)}"

@@ -27,6 +27,7 @@ from fishnet_search.spec.stage import (
     Width,
     bottleneck_problems,
     first_shortcut,
+    own_problems,
     stage_problems,
 )
 from fishnet_search.spec.value import Location, Problem, Whole
@@ -198,26 +199,24 @@ def _problems(spec: FishSpec) -> Iterator[Problem]:
             f"use at most {most}",
         )
         return
+    known = True  # whether what enters a stage is known: it follows from widths and transfers before it
     for plan in spec.plan:
-        if plan.problem:
-            yield (*plan.at, "transfer_from"), plan.problem
-            break  # what enters the stages behind it follows from this transfer
-        if found := list(_stage_problems(plan)):
-            yield from found
-            if any(at[-1] == "width" for at, _ in found):
-                break  # what enters the stages behind it follows from this width
-    else:
-        for halved in (spec.plan[len(spec.tail) - 1], spec.plan[-1]):
-            if halved.output_width < 2:
-                yield (
-                    (*halved.at, "width"),
-                    "is 1, but the score layers behind it begin with half the channels; use 2 or more",
-                )
-        yield from shared_problems(spec)
+        found = list(_stage_problems(plan) if known else own_problems(plan.stage, plan.at))
+        yield from found
+        known = known and not any(at[-1] in {"width", "transfer_from"} for at, _ in found)
+    for halved in (spec.plan[len(spec.tail) - 1], spec.plan[-1]) if known else ():
+        if halved.output_width < 2:
+            yield (
+                (*halved.at, "width"),
+                "is 1, but the score layers behind it begin with half the channels; use 2 or more",
+            )
+    yield from shared_problems(spec)
 
 
 def _stage_problems(plan: StagePlan) -> Iterator[Problem]:
     stage = plan.stage
+    if plan.problem:
+        yield (*plan.at, "transfer_from"), plan.problem
     if isinstance(stage, HeadStage) and plan.width != plan.entering and stage.shortcut == DERIVED:
         yield (
             (*plan.at, "width"),

@@ -18,7 +18,7 @@ def resolved(spec: Architecture) -> Architecture:
     Groups and their width remain derived where one of them is given: each block works out the other from its own
     width, and transfer blocks have another width than the rest of their stage.
     """
-    updates: dict[str, Any] = {"taps": dict(spec.named_taps)}
+    updates: dict[str, Any] = {"taps": spec.named_taps}
     if isinstance(spec, FishSpec):
         stages: dict[str, list[Stage]] = {"tail": [], "bridge": [], "body": [], "head": []}
         for plan in spec.plan:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from fishnet_search.spec.value import Location, Problem, Value, Whole
 
@@ -38,6 +38,15 @@ class Style(NamedTuple):
 
 
 Width = Annotated[Whole, Field(ge=1, le=65_536)] | Literal["derived"]
+
+
+def _odd(value: int) -> int:
+    if not value % 2:
+        raise ValueError("must be odd, so that the output keeps its place")
+    return value
+
+
+Odd = Annotated[Whole, AfterValidator(_odd)]
 Dilation = Annotated[Whole, Field(ge=1, le=64)]
 
 
@@ -52,7 +61,7 @@ class Stage(Value):  # noqa: PLW1641 - pydantic gives frozen models their hash
         "likewise), 'bottleneck' and 'basic' (activation after the sum, as in ResNet); 'detnet-a' is a dilated "
         "'bottleneck', 'detnet-b' the same with a 1×1 projection beside the first block (DetNet, arXiv 1804.06215)",
     )
-    kernel: Whole = Field(3, ge=1, le=15, description="side of the blocks' spatial convolutions, an odd number")
+    kernel: Odd = Field(3, ge=1, le=15, description="side of the blocks' spatial convolutions, an odd number")
     dilation: Dilation | tuple[Dilation, ...] | Literal["derived"] = Field(
         DERIVED,
         description="of the spatial convolutions: a number, or a list with one number a block; 'derived' is 2 in "
@@ -193,20 +202,15 @@ def stage_problems(
     stage: Stage, at: Location, entering: int, width: int, change: Shortcut, *, stride: int = 1
 ) -> Iterator[Problem]:
     """Yield what no single field can tell of a stage's blocks."""
-    if not stage.kernel % 2:
-        yield (
-            (*at, "kernel"),
-            f"must be odd, so that the output keeps its place, but is {stage.kernel}; "
-            f"use {stage.kernel - 1} or {stage.kernel + 1}",
-        )
-    if len(stage.dilations) != stage.depth:
-        yield (
-            (*at, "dilation"),
-            f"has {len(stage.dilations)} numbers for {stage.depth} blocks; give one a block, or a single number",
-        )
-    yield from bottleneck_problems(stage, at, width, "")
+    yield from own_problems(stage, at, width)
     match first_shortcut(stage, entering, width, change, stride):
-        case "squeeze" if entering % width or stride != 1:
+        case "squeeze" if stride != 1:
+            yield (
+                (*at, "shortcut"),
+                "is 'squeeze', which keeps the resolution, but the first block halves it; use 'projection', or a "
+                "downsample such as 'max-2x2'",
+            )
+        case "squeeze" if entering % width:
             yield (
                 (*at, "width"),
                 f"{width} does not divide the {entering} channels that enter it; "
@@ -215,10 +219,21 @@ def stage_problems(
         case "identity" if entering != width or stride != 1:
             yield (
                 (*at, "shortcut"),
-                f"is 'identity', but the channels change from {entering} to {width}"
-                + ("" if stride == 1 else " and the resolution is halved")
+                "is 'identity', but "
+                + (f"the channels change from {entering} to {width}" if stride == 1 else "the first block is strided")
                 + "; use 'projection' or 'derived'",
             )
+
+
+def own_problems(stage: Stage, at: Location, width: int | None = None) -> Iterator[Problem]:
+    """Yield what is wrong with a stage whatever enters it; `width` is its own where it is derived."""
+    if len(stage.dilations) != stage.depth:
+        yield (
+            (*at, "dilation"),
+            f"has {len(stage.dilations)} numbers for {stage.depth} blocks; give one a block, or a single number",
+        )
+    if width is not None or stage.width != DERIVED:
+        yield from bottleneck_problems(stage, at, width or int(stage.width), "")
 
 
 def bottleneck_problems(stage: Stage, at: Location, width: int, where: str) -> Iterator[Problem]:

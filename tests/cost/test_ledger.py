@@ -133,7 +133,7 @@ def test_parts_and_nodes_go_by_their_names():
     )
     line = next(line for line in ledger.nodes if line.path == "body1.block0.conv2")
     assert line.cost.params == 9 * 12 * 12
-    assert (line.part, line.shape, line.stride, line.label) == ("body", (12, 8, 8), 4, "Conv")
+    assert (line.part, line.shape, line.stride, line.label) == ("body", (12, 8, 8), 4, "Conv 3×3, dilation 2")
 
 
 def test_a_backbone_costs_as_much_as_the_stages_it_needs():

@@ -123,7 +123,11 @@ def test_a_graph_takes_only_the_shapes_it_was_made_for():
 def test_a_stage_says_what_is_not_ordinary_about_it():
     fields = {"block": "bottleneck", "group_width": 2, "kernel": 5, "squeeze_excitation": True, "norm": "group"}
     labels = labels_of(minnow(**{f"tail[1].{field}": value for field, value in fields.items()}))
-    assert labels["tail1"] == "1 block (kernel 5, group width 2, squeeze-and-excitation, group), max-2x2"
+    assert (
+        labels["tail1"] == "1 block (bottleneck, kernel 5, group width 2, squeeze-and-excitation, group norm), max-2x2"
+    )
+    assert labels_of(minnow(activation="silu"))["head0"] == "1 DR-block (silu), 1 transfer, max-2x2"
+    assert ", k " not in labels_of(minnow(**{"body[1].block": "detnet-b"}))["body1"]
     labels = labels_of(minnow(**{"body[2].depth": 2, "body[2].dilation": [1, 2], "body[2].transfer_from": "none"}))
     assert labels["body2"] == "2 UR-blocks of dilation 1-2, k 2, no transfer, nearest"
 

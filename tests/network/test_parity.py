@@ -138,6 +138,15 @@ def test_a_backbone_takes_its_part_of_the_weights():
     assert torch.equal(backbone.stem.conv1.weight, weights_of("fishnet-small")["conv1.0.weight"])
 
 
+def test_a_backbone_refuses_weights_that_fill_its_stages_only_in_part():
+    deeper = torchvision.models.resnet101(weights=None).state_dict()
+    backbone = build_network(features_only(build_graph(load_spec("resnet50"))))
+    with pytest.raises(WeightsError, match=r"306 extra: layer3\.10\.bn1\.bias"):
+        load_reference_weights(backbone, deeper)
+    shallow = build_network(features_only(build_graph(load_spec("resnet50")), ["stage1"]))
+    load_reference_weights(shallow, torchvision.models.resnet50(weights=None).state_dict())
+
+
 class Harmful:
     """Would run code when it is read as an ordinary pickle."""
 

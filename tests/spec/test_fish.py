@@ -1,6 +1,8 @@
 """A fish is a frozen value that is checked when it is made."""
 
+import copy
 import json
+import pickle
 
 import pytest
 from hypothesis import given, settings
@@ -137,7 +139,7 @@ def test_all_problems_are_named_not_only_the_first():
     [
         (
             {"tail[0].kernel": 4},
-            "tail[0].kernel: must be odd, so that the output keeps its place, but is 4; use 3 or 5",
+            "tail[0].kernel: must be odd, so that the output keeps its place, but is 4",
         ),
         (
             {"tail[0].dilation": [1, 2]},
@@ -183,6 +185,32 @@ def test_every_field_that_does_not_fit_says_what_would(fields, sentence):
     with pytest.raises(SpecError) as refusal:
         minnow(**fields)
     assert sentence in str(refusal.value)
+
+
+def test_stages_behind_a_width_that_does_not_fit_still_tell_what_is_wrong_with_themselves():
+    with pytest.raises(SpecError) as refusal:
+        minnow(**{"tail[0].width": 30, "bridge.width": 33, "body[1].dilation": [1, 2], "image_size": 36})
+    assert [line.partition(": must")[0].partition(": has")[0] for line in str(refusal.value).splitlines()] == [
+        "fields: tail[0].width",
+        "fields: bridge.width",
+        "fields: body[1].dilation",
+        "fields: image_size",
+    ]
+
+
+def test_a_squeeze_beside_a_strided_block_is_refused_for_the_stride():
+    fields = {"stages[1].shortcut": "squeeze"}
+    with pytest.raises(SpecError, match="'squeeze', which keeps the resolution, but the first block halves it"):
+        with_fields(load_spec("resnet50"), fields)
+    with_fields(load_spec("resnet50"), fields | {"stages[1].downsample": "max-2x2", "stages[1].width": 128})
+
+
+def test_a_spec_can_be_the_key_of_a_mapping_and_its_taps_stay():
+    spec = load_spec("detnet59")
+    assert {spec: 1}[load_spec("detnet59")] == 1
+    with pytest.raises(TypeError, match="cannot be changed"):
+        spec.taps["more"] = "stage0"
+    assert copy.deepcopy(spec) == pickle.loads(pickle.dumps(spec)) == spec
 
 
 def test_a_head_deeper_than_the_bridge_has_nothing_to_transfer():
