@@ -11,7 +11,7 @@ from fishnet_search.graph.build import build_graph
 from fishnet_search.graph.graph import Graph, features_only
 from fishnet_search.graph.ops import BatchNorm
 from fishnet_search.network.network import build_network
-from fishnet_search.spec.loading import load_spec, preset_names
+from fishnet_search.spec.loading import load_spec, preset_names, with_fields
 from fishnet_search.spec.resnet import ResNetSpec
 from tests import golden
 from tests.counters import flop_counter_macs, fvcore_activations, fvcore_macs, saved_bytes
@@ -200,6 +200,17 @@ def test_the_receptive_field_is_what_the_gradient_reaches(downsample, stem):
     graph = build_graph(spec)
     for line in ledger_of(graph).stages[:-1]:
         assert line.receptive_field == seen_pixels(graph, line.path)
+
+
+@pytest.mark.parametrize("upsample", ["nearest", "bilinear", "transposed"])
+def test_the_receptive_field_of_a_fish_is_near_what_the_gradient_reaches(upsample):
+    fields = {"activation": "gelu", "bridge.attention": False, "body.upsample": upsample, "image_size": 192}
+    fields |= {f"{part}.downsample": "avg-2x2" for part in ("tail", "head")}
+    graph = build_graph(with_fields(load_spec("fishnet-nano"), fields))
+    for line in ledger_of(graph).stages[:-1]:
+        seen = seen_pixels(graph, line.path)
+        near = 4 if line.part in {"body", "head"} else 0  # behind an upsampling it depends on the position
+        assert abs(line.receptive_field - seen) <= near, line.path
 
 
 def test_a_fish_sees_further_with_every_stage_of_its_body_by_dilation():
