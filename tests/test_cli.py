@@ -11,26 +11,12 @@ import time
 import pytest
 from rich.console import Console
 
-from fishnet_search import build_graph, cli, cost_of, ledger_of, load_spec
+from fishnet_search import build_graph, cost_of, ledger_of, load_spec
 from fishnet_search.study.store import read_trials
 from fishnet_search.terminal import description
 from tests.engine.tiny import BASE, SPACE, TRIALS, write_space
 
 RUN = [sys.executable, "-c", "from fishnet_search.cli import main; main()"]
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
-    """Run the command line in an empty folder; return exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["fishnet-search", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 @pytest.mark.parametrize(

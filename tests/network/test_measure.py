@@ -2,13 +2,11 @@
 
 import functools
 import os
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from fishnet_search import cli
 from fishnet_search.cost.ledger import cost_of
 from fishnet_search.errors import MeasureError
 from fishnet_search.graph.build import build_graph
@@ -24,13 +22,7 @@ FLOAT_BYTES = 4
 IMAGE_BYTES = FLOAT_BYTES * 3 * 32 * 32
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Other tests run beside this one, and two threads that wait for each other take long then."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -50,19 +42,10 @@ def quick(monkeypatch):
     monkeypatch.setattr(module, "measure", functools.partial(measure, seconds=0.01))
 
 
-@pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
-    """Run the command line in a folder with a small fish; return exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def fish_file(tmp_path):
+    """The folder that the command line runs in holds a small fish."""
     (tmp_path / "minnow.yaml").write_text(MINNOW)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["fishnet-search", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def test_the_figures_are_positive_and_in_order():

@@ -28,13 +28,7 @@ def part(n, *, seed, classes=3):
     return Part(torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels))
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """With tensors this small, threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
