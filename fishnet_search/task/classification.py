@@ -23,13 +23,21 @@ class Evaluation:
 
 
 class Tally:
-    """Adds up the figures of one pass over some images, batch by batch."""
+    """Adds up the figures of one pass over some images, batch by batch.
 
-    def __init__(self, classes: int, *, device: torch.device) -> None:
+    Args:
+        classes: how many there are.
+        device: of the logits and the labels.
+        all_ranks: whether the figures are those of all ranks of the process group, each of which has to ask for them.
+    """
+
+    def __init__(self, classes: int, *, device: torch.device, all_ranks: bool = False) -> None:
         # NaN stays NaN: by default torchmetrics leaves it out of the mean and hides that the network has diverged.
-        self._loss = MeanMetric(nan_strategy=math.nan).to(device)
+        self._loss = MeanMetric(nan_strategy=math.nan, sync_on_compute=all_ranks).to(device)
         self._top1, self._top5 = (
-            MulticlassAccuracy(classes, top_k=k, average="micro", validate_args=False).to(device)
+            MulticlassAccuracy(classes, top_k=k, average="micro", validate_args=False, sync_on_compute=all_ranks).to(
+                device
+            )
             for k in (1, min(5, classes))
         )
 

@@ -51,19 +51,21 @@ class Batches:
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Give every image once, many at a time: without gradients there is room for them."""
-        return self._take(torch.arange(len(self.part)), max(self.batch_size, EVALUATION_BATCH))
+        return map(self.at, torch.split(torch.arange(len(self.part)), max(self.batch_size, EVALUATION_BATCH)))
 
-    def shuffled(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give the images once in random order, but for a last one alone: batch normalisation has no use for it."""
+    def shuffled(self, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Return the indices of all images once, in random order and by batches.
+
+        A last one alone is left out: batch normalisation has no use for it.
+        """
         order = torch.randperm(len(self.part), generator=generator)
-        return self._take(order[:-1] if len(order) % self.batch_size == 1 else order, self.batch_size)
+        return torch.split(order[:-1] if len(order) % self.batch_size == 1 else order, self.batch_size)
 
-    def _take(self, order: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def at(self, indices_N: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images and labels at these indices."""
         images, labels = self.part.images_NCHW, self.part.labels_N
-        order = order.to(images.device)
-        for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
-            yield self.normalise(images[indices].to(self.device)), labels[indices].to(self.device)
+        indices_N = indices_N.to(images.device)
+        return self.normalise(images[indices_N].to(self.device)), labels[indices_N].to(self.device)
 
 
 def on_device(part: Part, device: torch.device) -> Part:

@@ -19,6 +19,10 @@ def batches(n, *, batch_size):
     return Batches(part(n), n, identity, batch_size, CPU)  # mean 1, standard deviation 1
 
 
+def shuffled(drawn, generator):
+    return [drawn.at(indices) for indices in drawn.shuffled(generator)]
+
+
 def test_mean_and_standard_deviation_are_those_of_all_pixels_of_a_channel():
     images = torch.randint(0, 256, (50, 3, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     images[:, 1] //= 4
@@ -45,23 +49,21 @@ def test_in_order_every_image_comes_once_with_its_label(monkeypatch):
 
 
 def test_shuffled_images_keep_their_labels_and_come_once():
-    found = list(batches(8, batch_size=3).shuffled(torch.Generator().manual_seed(0)))
+    found = shuffled(batches(8, batch_size=3), torch.Generator().manual_seed(0))
     assert [len(labels) for _, labels in found] == [3, 3, 2]
     assert sorted(torch.cat([labels for _, labels in found]).tolist()) == list(range(8))
     assert all(torch.equal(images[:, 2, 1, 1], labels - 1.0) for images, labels in found)
 
 
 def test_a_last_image_alone_is_left_out_of_a_shuffled_pass():
-    found = list(batches(7, batch_size=3).shuffled(torch.Generator().manual_seed(0)))
+    found = shuffled(batches(7, batch_size=3), torch.Generator().manual_seed(0))
     assert [len(labels) for _, labels in found] == [3, 3]
 
 
 def test_the_order_depends_on_the_generator_alone():
     def order(seed):
         torch.rand(3)  # the global generator moves on between two calls
-        return torch.cat(
-            [labels for _, labels in batches(50, batch_size=8).shuffled(torch.Generator().manual_seed(seed))]
-        )
+        return torch.cat(batches(50, batch_size=8).shuffled(torch.Generator().manual_seed(seed)))
 
     assert torch.equal(order(1), order(1))
     assert not torch.equal(order(1), order(2))
@@ -69,8 +71,8 @@ def test_the_order_depends_on_the_generator_alone():
 
 def test_each_pass_has_another_order():
     generator = torch.Generator().manual_seed(0)
-    first, second = ([labels.tolist() for _, labels in batches(50, batch_size=8).shuffled(generator)] for _ in range(2))
-    assert first != second
+    first, second = (torch.cat(batches(50, batch_size=8).shuffled(generator)) for _ in range(2))
+    assert not torch.equal(first, second)
 
 
 def test_on_the_cpu_nothing_is_copied():

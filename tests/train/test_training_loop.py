@@ -1,31 +1,25 @@
 import copy
 import math
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from noisy import noise, tiny_network
 from torch import nn
 
-from fishnet_search.data.images import ImageSet, Part
+from fishnet_search.data.images import Part
 from fishnet_search.errors import TrainingError
 from fishnet_search.task.classification import Evaluation
 from fishnet_search.train import loop
 from fishnet_search.train.batches import normalisation_of
-from fishnet_search.train.loop import Training, train
+from fishnet_search.train.checkpoint import from_bytes, to_bytes
+from fishnet_search.train.loop import Outcome, Training
 from fishnet_search.train.recipe import Recipe
 
 CPU = torch.device("cpu")
 BRIEF = Recipe(epochs=3, batch_size=8, learning_rate=0.05)
-
-
-def part(n, *, seed, classes=3):
-    """Noise in which one of the channels is brighter: a network can learn which."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(n) % classes
-    images = rng.integers(0, 160, (n, 3, 4, 4))
-    images[np.arange(n), labels] += 60
-    return Part(torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels))
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -33,33 +27,25 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture
 def images():
-    return ImageSet(
-        "noise", ("r", "g", "b"), 4, part(30, seed=0), part(12, seed=1), part(15, seed=2), fingerprint="0" * 64
-    )
+    return noise()
 
 
-def tiny_network(*, seed=0, dropout=0.0):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.Sequential(
-            nn.Conv2d(3, 4, 3, padding=1),
-            nn.BatchNorm2d(4),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Flatten(),
-            nn.Linear(64, 3),
-        )
+def training_of(images, recipe=BRIEF, *, network=None, seed=0, device=CPU, **how) -> Training:
+    return Training(network or tiny_network(), images, recipe, seed=seed, device=device, **how)
 
 
-def run(images, recipe=BRIEF, *, network=None, seed=0, on_epoch=lambda _: None) -> Training:
-    return train(network or tiny_network(), images, recipe, seed=seed, device=CPU, on_epoch=on_epoch)
+def run(images, recipe=BRIEF, *, on_epoch=lambda _: None, **how) -> Outcome:
+    with training_of(images, recipe, **how) as training:
+        while not training.done:
+            on_epoch(training.next_epoch())
+        return training.outcome()
 
 
 def without_seconds(training):
     return [replace(epoch, seconds=0.0) for epoch in training.epochs]
 
 
-def assert_same(first: Training, second: Training):
+def assert_same(first: Outcome, second: Outcome):
     assert without_seconds(first) == without_seconds(second)
     assert (first.best_epoch, first.test) == (second.best_epoch, second.test)
     assert first.best_weights.keys() == second.best_weights.keys()
@@ -76,7 +62,7 @@ def test_the_network_learns(images):
     assert training.test.top1 > 0.6  # guessing gives 0.33
 
 
-def test_each_epoch_is_told_as_soon_as_it_is_over(images):
+def test_each_epoch_is_given_as_soon_as_it_is_over(images):
     told = []
     training = run(images, on_epoch=told.append)
     assert tuple(told) == training.epochs
@@ -235,6 +221,19 @@ def test_another_seed_gives_another_order(images):
     assert without_seconds(first) != without_seconds(second)
 
 
+def test_what_others_draw_between_two_epochs_changes_nothing(images):
+    undisturbed = run(images, network=tiny_network(dropout=0.5))
+    assert_same(undisturbed, run(images, network=tiny_network(dropout=0.5), on_epoch=lambda _: disturb_global_state()))
+
+
+def test_each_epoch_has_another_order_and_drops_others_out(images):
+    masks = []
+    network = tiny_network(dropout=0.5)
+    network[3].register_forward_hook(lambda module, _, output: masks.append(output == 0) if module.training else None)
+    run(images, Recipe(epochs=2, batch_size=30, learning_rate=1e-30), network=network)
+    assert not torch.equal(*masks)
+
+
 def test_training_leaves_the_global_random_state_and_the_settings_as_they_were(images):
     def settings():
         return (
@@ -250,6 +249,112 @@ def test_training_leaves_the_global_random_state_and_the_settings_as_they_were(i
     assert during[0] == (True, True, True, False, before[-1])
     assert settings() == before
     assert torch.equal(torch.get_rng_state(), state)
+
+
+# Going on from a checkpoint
+
+
+def resumed(images, recipe, *, after, seed=4, dropout=0.5) -> Outcome:
+    """Stop after some epochs, and go on in a network that was made anew."""
+    with training_of(images, recipe, network=tiny_network(dropout=dropout), seed=seed) as first:
+        for _ in range(after):
+            first.next_epoch()
+        content = to_bytes(first.checkpoint(), "key")
+    disturb_global_state()
+    start = from_bytes(content, "key")
+    return run(images, recipe, network=tiny_network(seed=9, dropout=dropout), seed=seed, start=start)
+
+
+INTERRUPTED = Recipe(epochs=4, batch_size=8, learning_rate=0.1, step_epochs=2, weight_decay=0.01)
+
+
+@pytest.mark.parametrize("schedule", ["step", "cosine"])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_training_that_was_interrupted_gives_the_undisturbed_numbers_to_the_bit(images, schedule, momentum):
+    recipe = INTERRUPTED.model_copy(update={"schedule": schedule, "momentum": momentum})
+    undisturbed = run(images, recipe, network=tiny_network(dropout=0.5), seed=4)
+    for after in range(recipe.epochs + 1):
+        assert_same(undisturbed, resumed(images, recipe, after=after))
+
+
+def test_it_gives_them_in_another_process_too(images):
+    undisturbed = run(images, INTERRUPTED, network=tiny_network(dropout=0.5), seed=4)
+    with training_of(images, INTERRUPTED, network=tiny_network(dropout=0.5), seed=4) as first:
+        first.next_epoch()
+        content = to_bytes(first.checkpoint(), "key")
+    with multiprocessing.get_context("spawn").Pool(1) as elsewhere:
+        last = from_bytes(elsewhere.apply(go_on_elsewhere, (content,)), "key")
+    assert [replace(epoch, seconds=0.0) for epoch in last.epochs] == without_seconds(undisturbed)
+    assert all(torch.equal(weight, last.best_weights[name]) for name, weight in undisturbed.best_weights.items())
+
+
+def go_on_elsewhere(content: bytes) -> bytes:
+    torch.set_num_threads(1)
+    start = from_bytes(content, "key")
+    with training_of(noise(), INTERRUPTED, network=tiny_network(dropout=0.5), seed=4, start=start) as training:
+        while not training.done:
+            training.next_epoch()
+        return to_bytes(training.checkpoint(), "key")
+
+
+def test_a_training_knows_the_epochs_before_its_start(images):
+    with training_of(images) as first:
+        epochs = first.next_epoch(), first.next_epoch()
+        start = first.checkpoint()
+    with training_of(images, start=start) as second:
+        assert (second.epochs, second.done) == (epochs, False)
+        assert second.next_epoch().epoch == 3
+        assert second.done
+
+
+def test_a_checkpoint_stays_as_it_is_while_the_training_goes_on(images):
+    with training_of(images) as training:
+        training.next_epoch()
+        checkpoint = training.checkpoint()
+        before = to_bytes(checkpoint, "key")
+        training.next_epoch()
+    assert to_bytes(checkpoint, "key") == before
+
+
+def test_the_best_weights_of_before_the_start_are_not_forgotten(images, monkeypatch):
+    figures = iter([Evaluation(1.0, top1, 1.0) for top1 in (0.9, 0.5, 0.5, 0.9)])
+    monkeypatch.setattr(loop, "evaluate", lambda *_, **__: next(figures))
+    with training_of(images) as first:
+        first.next_epoch()
+        start = first.checkpoint()
+    outcome = run(images, start=start)
+    assert outcome.best_epoch == 1
+    assert all(torch.equal(weight, start.weights[name]) for name, weight in outcome.best_weights.items())
+
+
+# Batches in parts
+
+
+@pytest.mark.parametrize("micro_batches", [2, 3, 100])
+def test_a_batch_in_parts_is_the_same_step_for_a_network_without_batch_normalisation(images, micro_batches):
+    recipe = Recipe(epochs=2, batch_size=11, learning_rate=0.1)  # the last of each pass has 8 images
+    whole = run(images, recipe, network=tiny_network(normalised=False))
+    split = run(images, recipe, network=tiny_network(normalised=False), micro_batches=micro_batches)
+    for name, weight in whole.best_weights.items():
+        torch.testing.assert_close(split.best_weights[name], weight, rtol=1e-4, atol=1e-6)
+    for one, other in zip(whole.epochs, split.epochs, strict=True):
+        assert other.train.loss == pytest.approx(one.train.loss, rel=1e-5)
+        assert other.train.top1 == pytest.approx(one.train.top1)
+
+
+def test_no_part_of_a_batch_has_a_single_image(images):
+    network, sizes = tiny_network(), []
+    network.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])) if module.training else None)
+    run(images, Recipe(epochs=1, batch_size=7), network=network, micro_batches=4)
+    assert sizes == [3, 2, 2] * 4 + [2]
+
+
+def test_a_training_in_parts_that_was_interrupted_gives_the_same_to_the_bit(images):
+    whole = run(images, micro_batches=2)
+    with training_of(images, micro_batches=2) as first:
+        first.next_epoch()
+        start = first.checkpoint()
+    assert_same(whole, run(images, network=tiny_network(seed=9), micro_batches=2, start=start))
 
 
 # What goes wrong
@@ -301,6 +406,6 @@ def test_a_single_training_image_is_refused(images):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_gives_weights_on_the_cpu_and_nearly_the_same_figures(images):
-    training = train(tiny_network(), images, BRIEF, seed=0, device=torch.device("cuda"), on_epoch=lambda _: None)
+    training = run(images, device=torch.device("cuda"))
     assert all(weight.device == CPU for weight in training.best_weights.values())
     assert training.epochs[0].train.loss == pytest.approx(run(images).epochs[0].train.loss, rel=1e-2)

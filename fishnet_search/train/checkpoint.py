@@ -1,0 +1,90 @@
+"""Where a training stands between two epochs, and how that is kept in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from fishnet_search.task.classification import Evaluation
+from fishnet_search.train.epoch import Epoch
+
+_MAGIC = b"fishnet-search checkpoint 1\n"
+_DIGEST = hashlib.sha256().digest_size
+
+
+class DamagedCheckpoint(Exception):  # noqa: N818 - nobody's mistake: whoever reads it does the epochs anew
+    """The bytes are not what was written, or not of this training; says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A training between two epochs. All tensors are on the CPU, in torch's usual memory format.
+
+    The learning rate, the order of the images and dropout's random numbers are not in it: they follow from the recipe,
+    the seed and the number of the epoch.
+    """
+
+    epochs: tuple[Epoch, ...]  # so far
+    weights: Mapping[str, Tensor]  # the network's state dict
+    momentum: Mapping[str, Tensor]  # parameter -> SGD's moving sum of its gradients; none without momentum
+    best_weights: Mapping[str, Tensor]  # after the best epoch; `weights` itself where that is the last one
+
+
+def to_bytes(checkpoint: Checkpoint, key: str) -> bytes:
+    """Return the checkpoint as a line that names the format, a SHA-256 and a safetensors file that it is taken over.
+
+    Args:
+        checkpoint: of any training.
+        key: names the training; `from_bytes` wants the same.
+    """
+    groups = {"weights": checkpoint.weights, "momentum": checkpoint.momentum}
+    if checkpoint.best_weights is not checkpoint.weights:
+        groups["best"] = checkpoint.best_weights
+    tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
+    notes = {"key": key, "epochs": json.dumps([asdict(epoch) for epoch in checkpoint.epochs])}
+    body = safetensors.torch.save(tensors, notes)
+    return b"".join((_MAGIC, hashlib.sha256(body).digest(), body))
+
+
+def from_bytes(content: bytes, key: str) -> Checkpoint:
+    """Return the checkpoint that `to_bytes` was given with the same key. Nothing is unpickled.
+
+    Raises:
+        DamagedCheckpoint: a byte is missing or another than was written, or the checkpoint is of another key or format.
+    """
+    if not content.startswith(_MAGIC):
+        raise DamagedCheckpoint("is empty" if not content else f"does not begin with {_MAGIC.decode().strip()!r}")
+    start = len(_MAGIC) + _DIGEST
+    digest, body = content[len(_MAGIC) : start], content[start:]
+    if hashlib.sha256(body).digest() != digest:
+        raise DamagedCheckpoint("differs from what was written: its SHA-256 is another")
+    try:
+        notes = _notes(body)
+        written_for, epochs = notes["key"], tuple(map(_epoch, json.loads(notes["epochs"])))
+        groups: dict[str, dict[str, Tensor]] = {"weights": {}, "momentum": {}}
+        for path, tensor in safetensors.torch.load(body).items():
+            group, _, name = path.partition("/")
+            groups.setdefault(group, {})[name] = tensor
+    except (KeyError, TypeError, ValueError, SafetensorError) as problem:  # made by hand: the digest is right
+        raise DamagedCheckpoint(f"is laid out otherwise than in this version: {problem}") from problem
+    if written_for != key:
+        raise DamagedCheckpoint(f"is of the training {written_for!r}, not of {key!r}")
+    return Checkpoint(epochs, groups["weights"], groups["momentum"], groups.get("best", groups["weights"]))
+
+
+def _notes(body: bytes) -> Any:
+    """Return the metadata of a safetensors file, which the library gives of files alone and not of bytes."""
+    size = int.from_bytes(body[:8], "little")
+    return json.loads(body[8 : 8 + size])["__metadata__"]
+
+
+def _epoch(fields: dict[str, Any]) -> Epoch:
+    figures = {part: Evaluation(**fields[part]) for part in ("train", "validation")}
+    return Epoch(**{**fields, **figures})
