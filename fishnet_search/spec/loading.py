@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import ValidationError
 
 from fishnet_search.errors import SpecError
 from fishnet_search.spec.architecture import Architecture
@@ -63,11 +66,54 @@ def with_fields(spec: AnySpec, fields: Mapping[str, Any], where: str = "fields")
     Raises:
         SpecError: a path that leads nowhere, or a value that gives no network that can be built.
     """
-    data: Any = spec.model_dump(mode="json")
+    try:
+        return _changed(spec, fields)
+    except (SpecError, ValidationError):  # a path that is not so plain, or a fault that is to be told
+        data: Any = spec.model_dump(mode="json")
+        for path, value in fields.items():
+            for location in _field_locations(data, path, where):
+                set_value(data, location, copy.deepcopy(value))  # each stage has its own
+        return validated(type(spec), Document(where, data, {}))
+
+
+def _changed(spec: AnySpec, fields: Mapping[str, Any]) -> AnySpec:
+    """Return the spec with fields set, of which only the stages that change are read again.
+
+    Raises:
+        SpecError: a path leads to no field, or further than to one.
+        ValidationError: what comes out is no network that can be built.
+    """
+    model = type(spec)
+    data = _fields_of(spec)
+    lengths = tuple((part, len(value)) for part, value in data.items() if isinstance(value, tuple))
     for path, value in fields.items():
-        for location in _field_locations(data, path, where):
-            set_value(data, location, value)
-    return validated(type(spec), Document(where, data, {}))
+        for *steps, name in _plain_locations(model, lengths, path):
+            inside: Any = data
+            for step in steps:
+                held = inside[step]
+                inside[step] = list(held) if isinstance(held, (tuple, list)) else dict(_fields_of(held))
+                inside = inside[step]
+            inside[name] = value
+    return model.model_validate(data)
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {name: getattr(value, name) for name in type(value).model_fields}
+
+
+@lru_cache(maxsize=4096)
+def _plain_locations(model: type[Architecture], lengths: tuple[tuple[str, int], ...], path: str) -> list[Location]:
+    """Return the places that a path names in any spec of a family with so many stages in its parts.
+
+    Raises:
+        SpecError: that hangs on more than the stages, as with taps and with one number of a list.
+    """
+    data: dict[str, Any] = {}
+    for part, info in model.model_fields.items():
+        inner: Any = next(iter(get_args(info.annotation)), info.annotation)
+        fields = dict.fromkeys(inner.model_fields) if hasattr(inner, "model_fields") else None
+        data[part] = [fields] * dict(lengths)[part] if part in dict(lengths) else fields
+    return _field_locations(data, path, "")
 
 
 def field_locations(spec: Architecture, path: str, where: str) -> list[Location]:

@@ -110,7 +110,7 @@ def _number_meant(value: Any) -> float | None:
 def unknown_field(model: type[BaseModel], location: Location) -> str:
     """Return a sentence for a field that is not there: its new name, the nearest one, or where it belongs."""
     field = str(location[-1])
-    choices = list(_entered_model(model, location[:-1]).model_fields)
+    choices = [info.alias or name for name, info in _entered_model(model, location[:-1]).model_fields.items()]
     if (now := RENAMED.get(field, "")) and now.partition(":")[0] in choices:
         return f"unknown field; it is written `{now}` now"
     homes = ["the top level"] if field in model.model_fields else []
@@ -184,11 +184,17 @@ def _entered_model(model: type[BaseModel], location: Location) -> type[BaseModel
     """Return the model of what may be written at a location."""
     kind: Any = model
     for step in location:
-        if inner := get_args(kind):  # a list or mapping of models
-            kind = next(one for one in inner if hasattr(one, "model_fields"))
+        if not hasattr(kind, "model_fields"):  # a list or mapping of models
+            kind = _member(kind)
         else:
             kind = kind.model_fields[step].annotation
+            if type(None) in get_args(kind):  # a model or nothing
+                kind = _member(kind)
     return kind  # type: ignore[no-any-return]
+
+
+def _member(kind: Any) -> Any:
+    return next(one for one in get_args(kind) if hasattr(one, "model_fields"))
 
 
 def _fields_inside(kind: Any) -> list[str]:

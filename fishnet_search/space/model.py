@@ -1,0 +1,72 @@
+"""What the file of a space says, before it is held against its base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from fishnet_search.space.axes import Axis, name_problem
+from fishnet_search.space.design import Design, ExplicitList, Grid, Level, Resources, Search, Stopping
+from fishnet_search.space.limits import Limits
+from fishnet_search.space.matching import Match
+from fishnet_search.spec.architecture import refuse
+from fishnet_search.spec.value import Problem, Value, Whole
+from fishnet_search.train.recipe import Recipe
+
+MOST_SEEDS = 10_000
+
+
+def _count_or_list(value: Any) -> Any:
+    if isinstance(value, list):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEEDS:
+        return list(range(value))
+    raise ValueError(f"should be a number of seeds from 1 to {MOST_SEEDS}, or a list of seeds")
+
+
+class Space(Value):
+    """A base, axes along which it varies, a design that says which combinations are tried, and how each is trained."""
+
+    description: str = Field("", description="what the study is to find out; the report begins with it")
+    base: str = Field(description="a preset's name, or a spec's path seen from the space's folder")
+    axes: dict[str, Axis] = Field(min_length=1, description="by name")
+    baseline: dict[str, Level] = Field(
+        default_factory=dict,
+        description="axis -> level that the others are compared with; by default the first, or what the base has",
+    )
+    constraints: Limits = Limits()
+    match: Match | None = Field(None, description="give each candidate a twin that costs what the baseline does")
+    design: Design = Grid()
+    stop: Stopping | None = Field(None, description="how trials that lag behind are ended early")
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], BeforeValidator(_count_or_list)] = Field(
+        (0, 1, 2), min_length=1, max_length=MOST_SEEDS, description="a number of seeds, or the seeds themselves"
+    )
+    data: str = Field("digits", description="'digits' or 'imagefolder:PATH', PATH seen from where the command runs")
+    recipe: Recipe = Recipe()
+    resources: Resources = Resources()
+    workers: Annotated[Whole, Field(ge=1, le=10_000)] = Field(1, description="processes that train one trial together")
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("has a seed twice; keep one")
+        return seeds
+
+    @model_validator(mode="after")
+    def _parts_go_together(self) -> Space:
+        refuse(self._problems())
+        return self
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from ((("axes", name), sentence) for name in self.axes if (sentence := name_problem(name)))
+        if isinstance(self.design, ExplicitList):
+            names = self.design.variants
+            yield from ((("design", "variants", one), sentence) for one in names if (sentence := name_problem(one)))
+        if isinstance(self.design, Search) and self.match:
+            yield ("match",), "does not go with a search; make its metric one of the objectives, or constrain it"
+        if isinstance(self.design, Search) and self.stop and len(self.design.objectives) > 1:
+            count = len(self.design.objectives)
+            yield ("stop",), f"goes by one objective, top1, but the search has {count}; remove it, or all but top1"
