@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from fishnet_search.report.frames import evidence, rows_of
+
 CONFIDENCE = 0.95
 
 BASELINE = "baseline"
@@ -21,6 +23,7 @@ LARGER = "larger than the noise"
 WITHIN = "within the noise"
 ONE_SEED = "one seed: no interval"
 NOT_COMPARED = "not compared"
+SAME = "same network"
 
 
 def half_width(values: Sequence[float]) -> float:
@@ -42,7 +45,7 @@ def paired_differences(trials: pd.DataFrame, baseline: str) -> pd.DataFrame:
     Returns:
         Columns `variant`, `seed`, `difference` (a fraction); no rows if the baseline has no complete trial.
     """
-    complete = trials.loc[trials["state"] == "complete", ["variant", "seed", "test_top1"]]
+    complete = evidence(trials)[["variant", "seed", "test_top1"]]
     of_baseline = complete[complete["variant"] == baseline]
     others = complete[complete["variant"] != baseline]
     pairs = others.merge(of_baseline, on="seed", suffixes=("", "_baseline"), validate="many_to_one")
@@ -62,16 +65,31 @@ def variant_effects(trials: pd.DataFrame, baseline: str) -> pd.DataFrame:
         The columns that `EFFECT_COLUMNS` explains; NaN where there is no number.
     """
     pairs = paired_differences(trials, baseline)
-    rows = [
-        _effect(str(variant), group, pairs.loc[pairs["variant"] == variant, "difference"].tolist(), baseline)
-        for variant, group in trials.groupby("variant", sort=False)
-    ]
+    same = _same_experiments(trials, baseline)
+    rows = []
+    for variant, group in trials.groupby("variant", sort=False):
+        differences = pairs.loc[pairs["variant"] == variant, "difference"].tolist()
+        rows.append(_effect(str(variant), group, differences, baseline, same.get(str(variant))))
     effects: pd.DataFrame = pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
     return effects
 
 
-def _effect(variant: str, trials: pd.DataFrame, differences: list[float], baseline: str) -> dict[str, Any]:
-    complete = trials[trials["state"] == "complete"]
+def _same_experiments(trials: pd.DataFrame, baseline: str) -> dict[str, str]:
+    """Return variant -> the baseline, or else the first variant, that is the same network trained by the same recipe.
+
+    A key that two trials share says so: it stands for architecture and recipe.
+    """
+    rows = sorted(rows_of(evidence(trials)), key=lambda row: row.variant != baseline)
+    owners: dict[str, str] = {}
+    for row in rows:
+        owners.setdefault(row.key, row.variant)
+    return {row.variant: owners[row.key] for row in rows if owners[row.key] != row.variant}
+
+
+def _effect(
+    variant: str, trials: pd.DataFrame, differences: list[float], baseline: str, same_as: str | None
+) -> dict[str, Any]:
+    complete = evidence(trials)
     difference = float(np.mean(differences)) if differences else float("nan")
     return {
         "variant": variant,
@@ -87,11 +105,16 @@ def _effect(variant: str, trials: pd.DataFrame, differences: list[float], baseli
         "pairs": len(differences),
         "difference_top1": difference,
         "difference_ci95": half_width(differences),
-        "verdict": BASELINE if variant == baseline else _verdict(differences),
+        "verdict": _verdict(variant, differences, baseline, same_as),
+        "same_as": same_as,
     }
 
 
-def _verdict(differences: list[float]) -> str:
+def _verdict(variant: str, differences: list[float], baseline: str, same_as: str | None) -> str:
+    if variant == baseline:
+        return BASELINE
+    if same_as == baseline:
+        return SAME
     if not differences:
         return NOT_COMPARED
     if len(differences) == 1:
@@ -101,10 +124,10 @@ def _verdict(differences: list[float]) -> str:
 
 
 EFFECT_COLUMNS = {
-    "variant": "name of the architecture",
+    "variant": "name of the architecture, and of how it is trained",
     "params": "learned numbers",
     "macs": "multiply-accumulates of one image",
-    "seeds": "complete trials, over which the means are taken",
+    "seeds": "complete trials, duplicates included, over which the means are taken",
     "seeds_planned": "trials that the study's present plan has",
     "test_top1_mean": "fraction from 0 to 1",
     "test_top1_ci95": "half the width of the 95 % Student-t interval over seeds, fraction",
@@ -114,5 +137,7 @@ EFFECT_COLUMNS = {
     "pairs": "seeds that this variant and the baseline have both completed",
     "difference_top1": "mean over pairs of test top-1 minus the baseline's with the same seed, fraction",
     "difference_ci95": "half the width of the 95 % paired Student-t interval, fraction",
-    "verdict": "whether the interval of the difference excludes 0 (larger than the noise) or not (within the noise)",
+    "verdict": "whether the interval of the difference excludes 0 (larger than the noise) or not (within the noise); "
+    "same network: it is the baseline under another name",
+    "same_as": "an earlier variant that is the same network trained by the same recipe, whose figures it has",
 }

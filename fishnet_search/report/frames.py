@@ -5,84 +5,50 @@ Accuracies stay fractions from 0 to 1, as in the records; only display turns the
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from fishnet_search.errors import StudyError
-from fishnet_search.study.record import StudyRecord, TrialRecord
+from fishnet_search.report.plan import all_trials, planned_trials, stopped_with
+from fishnet_search.study.record import EVIDENCE, StudyRecord, TrialRecord, VariantRecord
 
-
-def in_order_of_plan(study: StudyRecord, trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """Return the trials variant by variant and seed by seed as planned, those outside the plan last, by name."""
-    rank = {key: i for i, key in enumerate(_keys(study, trials))}
-    return tuple(sorted(trials, key=lambda trial: rank[trial.variant, trial.seed]))
-
-
-def check_comparable(study: StudyRecord, trials: Sequence[TrialRecord]) -> None:
-    """Refuse trials whose figures must not stand beside each other.
-
-    Raises:
-        StudyError: If no trial is complete, a complete one lacks its figures, one is there twice, or the trials differ
-            in recipe, images or, within a variant, in architecture.
-    """
-    where = f"study {study.name!r}"
-    twice = [key for key, n in Counter((trial.variant, trial.seed) for trial in trials).items() if n > 1]
-    if twice:
-        variant, seed = twice[0]
-        raise StudyError(
-            f"{where}: a variant has one trial a seed, but {variant!r} has more with seed {seed}; remove all but one"
-        )
-    complete = [trial for trial in trials if trial.state == "complete"]
-    if not complete:
-        planned = len(study.variants) * len(study.seeds)
-        raise StudyError(
-            f"{where}: a report needs at least one complete trial, but of {planned} planned and {len(trials)} recorded "
-            "ones there is none; run the study again"
-        )
-    specs = {trial.variant: trial.spec for trial in reversed(complete)}
-    for trial in complete:
-        rules = {
-            "has the figures of its test images": trial.test is not None and trial.best_epoch is not None,
-            "has the recipe of its study": trial.recipe == study.recipe,
-            "has the images of its study": trial.data.fingerprint == study.data.fingerprint,
-            "has the architecture of its variant's other trials": trial.spec == specs[trial.variant],
-        }
-        broken = [rule for rule, holds in rules.items() if not holds]
-        if broken:
-            raise StudyError(
-                f"{where}: a complete trial {broken[0]}, but {trial.trial!r} does not; remove its record and run the "
-                "study again, or keep it in a study of its own"
-            )
+NOT_RUN = "not run"
+MISSING = "missing"
 
 
 def trial_frame(study: StudyRecord, trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    """Return one row a trial: those planned, whether recorded or not (state `missing`), then those outside the plan."""
+    """Return one row a trial: those planned, whether recorded or not, then those outside the plan.
+
+    A planned trial without a record is `not run` if its variant was stopped early with an earlier seed, else `missing`.
+    """
     recorded = {(trial.variant, trial.seed): trial for trial in trials}
-    planned = set(product((variant.name for variant in study.variants), study.seeds))
-    costs = {variant.name: (variant.params, variant.macs) for variant in study.variants}
+    planned = set(planned_trials(study))
+    variants = {variant.name: variant for variant in study.variants}
+    stopped = stopped_with(study, trials)
     rows = []
-    for variant, seed in _keys(study, trials):
+    for variant, seed in all_trials(study, trials):
         key = {"variant": variant, "seed": seed, "planned": (variant, seed) in planned}
         trial = recorded.get((variant, seed))
-        if trial is None:
-            params, macs = costs[variant]
-            rows.append({**key, "state": "missing", "params": params, "macs": macs})
-        else:
-            rows.append({**key, **_trial_row(trial)})
+        own = _trial_row(trial) if trial is not None else _unrecorded_row(variants[variant], seed, stopped, study)
+        rows.append(key | own)
     frame: pd.DataFrame = (
         pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
         .astype({name: "float64" for name in TRIAL_COLUMNS if name.endswith(("_top1", "_top5", "_loss"))})
-        .astype({"best_epoch": "Int64", "wall_seconds": "float64"})
+        .astype(dict.fromkeys(("epochs", "best_epoch", "workers", "micro_batches"), "Int64"))
+        .astype({"wall_seconds": "float64", "latency_ms": "float64"})
     )
     return frame
 
 
+def evidence(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose figures count: trials that are complete, or have the figures of an equal one."""
+    counted: pd.DataFrame = trials[trials["state"].isin(EVIDENCE)]
+    return counted
+
+
 def curve_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    """Return one row an epoch of every trial, complete or not."""
+    """Return one row an epoch of every trial, complete or not; a duplicate has the epochs of its equal."""
     rows = [
         {
             "variant": trial.variant,
@@ -110,18 +76,15 @@ def rows_of(frame: pd.DataFrame) -> list[Any]:
     return list(frame.itertuples(index=False))
 
 
-def _keys(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[tuple[str, int]]:
-    """Return variant and seed of all trials: first the plan in its order, then the others in alphabetical order."""
-    planned = list(product((variant.name for variant in study.variants), study.seeds))
-    return planned + sorted({(trial.variant, trial.seed) for trial in trials} - set(planned))
-
-
 def _trial_row(trial: TrialRecord) -> dict[str, Any]:
     validation = trial.best_validation
     return {
         "state": trial.state,
         "params": trial.params,
         "macs": trial.macs,
+        "activations": trial.activations,
+        "latency_ms": trial.latency_ms,
+        "epochs": len(trial.epochs),
         "best_epoch": trial.best_epoch,
         "validation_loss": None if validation is None else validation.loss,
         "validation_top1": None if validation is None else validation.top1,
@@ -131,17 +94,35 @@ def _trial_row(trial: TrialRecord) -> dict[str, Any]:
         "test_top5": None if trial.test is None else trial.test.top5,
         "wall_seconds": trial.wall_seconds,
         "started": trial.started,
-        "error": None if trial.failure is None else f"{trial.failure.type}: {trial.failure.message}",
+        "key": trial.key,
+        "duplicate_of": trial.duplicate_of,
+        "workers": trial.workers,
+        "micro_batches": trial.micro_batches,
+        "reason": None if trial.failure is None else f"{trial.failure.type}: {trial.failure.message}",
     }
 
 
+def _unrecorded_row(
+    variant: VariantRecord, seed: int, stopped: Mapping[str, int], study: StudyRecord
+) -> dict[str, Any]:
+    costs = {name: getattr(variant, name) for name in ("params", "macs", "activations", "latency_ms")}
+    first = stopped.get(variant.name)
+    if first is None or study.seeds.index(first) > study.seeds.index(seed):
+        return {**costs, "state": MISSING}
+    return {**costs, "state": NOT_RUN, "reason": f"its variant was stopped early with seed {first}"}
+
+
 TRIAL_COLUMNS = {
-    "variant": "name of the architecture",
+    "variant": "name of the architecture, and of how it is trained",
     "seed": "of the trial's random numbers",
     "planned": "whether the study's present plan has this trial",
-    "state": "complete, failed, interrupted or missing",
+    "state": "complete, duplicate (has the figures of an equal trial), pruned (stopped early), failed, interrupted, "
+    "not run (its variant was stopped early with an earlier seed) or missing",
     "params": "learned numbers",
     "macs": "multiply-accumulates of one image",
+    "activations": "numbers that convolutions and linear layers put out for one image",
+    "latency_ms": "measured with a batch of one image, where the study asks for it",
+    "epochs": "passes over the training images that were made",
     "best_epoch": "chosen on validation top-1; the first is 1",
     "validation_loss": "of the best epoch",
     "validation_top1": "of the best epoch, fraction from 0 to 1",
@@ -149,13 +130,17 @@ TRIAL_COLUMNS = {
     "test_loss": "of the best epoch's weights",
     "test_top1": "of the best epoch's weights, fraction from 0 to 1",
     "test_top5": "of the best epoch's weights, fraction from 0 to 1",
-    "wall_seconds": "from start to end of the trial",
+    "wall_seconds": "from start to end of the trial; of a duplicate, of the trial that was run",
     "started": "UTC, ISO 8601",
-    "error": "type and message of a failure",
+    "key": "SHA-256 over architecture, recipe, data, seed and workers: equal keys are one experiment",
+    "duplicate_of": "the record that the figures are taken from, seen from the study's folder",
+    "workers": "processes that trained it together",
+    "micro_batches": "parts that each batch was split into after memory had run out; 1: it was not",
+    "reason": "why there are no figures: type and message of a failure, or the seed the variant was stopped with",
 }
 
 CURVE_COLUMNS = {
-    "variant": "name of the architecture",
+    "variant": "name of the architecture, and of how it is trained",
     "seed": "of the trial's random numbers",
     "state": "of the trial",
     "epoch": "the first is 1",

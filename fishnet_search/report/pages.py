@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fishnet_search.report.effects import LARGER
-from fishnet_search.report.figures import Picture
+from fishnet_search.report.pictures import Picture
 from fishnet_search.report.provenance import Facts
 from fishnet_search.study.record import StudyRecord, TrialRecord
 
@@ -26,7 +26,11 @@ class Content:
     notes: tuple[str, ...]
     incomplete: tuple[str, ...]
     table: pd.DataFrame
+    matched: pd.DataFrame
+    matched_by: str  # name of the metric
     trials: pd.DataFrame
+    refusals: tuple[str, ...]  # a sentence a rule
+    refused: pd.DataFrame
     failures: Sequence[TrialRecord]
     pictures: Sequence[Picture]
     space: Facts
@@ -35,6 +39,8 @@ class Content:
     environments: Sequence[tuple[str, Facts]]
     columns: dict[str, dict[str, str]]  # file -> column -> meaning
     larger: str = LARGER  # the verdict that stands out
+    most_rows: int = 60  # of a table that is not folded
+    most_failures: int = 20  # that are told with their tracebacks
 
 
 def html_page(content: Content) -> str:
@@ -42,6 +48,7 @@ def html_page(content: Content) -> str:
     environment = Environment(
         loader=_LOADER, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["breakable"] = breakable
     return environment.get_template("report.html.jinja").render(vars(content))
 
 
@@ -57,6 +64,11 @@ def markdown_page(content: Content) -> str:
         keep_trailing_newline=True,
     )
     return environment.get_template("report.md.jinja").render(vars(content))
+
+
+def breakable(text: str) -> Markup:
+    """Return text in whose long names a line may end between two levels."""
+    return Markup(re.sub(r",(?=[^\s\d])", ",<wbr>", str(escape(text))))
 
 
 def escape_markdown(value: object) -> str:

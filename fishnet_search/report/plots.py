@@ -1,14 +1,12 @@
-"""What is drawn: each function takes data and axes and returns the axes.
+"""Differences and learning curves: each function takes data and axes and returns the axes.
 
-Accuracies come as fractions and are drawn in per cent or points. Every variant keeps its look in all figures; the
-baseline is black.
+Accuracies come as fractions and are drawn in per cent or points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,44 +16,19 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 
 from fishnet_search.report.effects import LARGER
 from fishnet_search.report.frames import rows_of
+from fishnet_search.report.looks import BASELINE_COLOUR, COLOURS, QUIET, Look, seeds_label, wrapped
+from fishnet_search.report.matched import AS_IT_IS, NO_WIDTH, REFUSED
 from fishnet_search.report.table import points
 
-BASELINE_COLOUR = "#111111"
-QUIET = "#8a8f98"
-COLOURS = 8
-"""Of seaborn's colour-blind palette; further variants repeat them with other dashes and markers."""
+SEEDS_BELOW = 0.27
+"""How far the single seeds are drawn below their mean, in rows."""
 
-_DASHES = ((), (4, 1.5), (1.2, 1.2))
-_MARKERS = ("o", "s", "D")
-_LABEL_HEIGHT = 13.0
-"""Points (1/72 inch) that a label needs so that the next one does not touch it."""
+APART = 0.21
+"""How far raw and matched are drawn above and below the middle of their row."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a variant is drawn."""
-
-    colour: str
-    dashes: tuple[float, ...]
-    marker: str
-    width: float
-
-
-def looks(variants: Sequence[str], baseline: str) -> dict[str, Look]:
-    """Give every variant a look of its own (24 differ), the baseline a thick black line."""
-    palette = sns.color_palette("colorblind").as_hex()
-    del palette[7:9]  # grey is for what matters less, yellow is too faint on white
-    others = [variant for variant in variants if variant != baseline]
-    given = {
-        variant: Look(
-            palette[i % COLOURS],
-            _DASHES[i // COLOURS % len(_DASHES)],
-            _MARKERS[i // COLOURS % len(_MARKERS)],
-            width=1.4,
-        )
-        for i, variant in enumerate(others)
-    }
-    return given | {baseline: Look(BASELINE_COLOUR, (), "o", width=2.2)}
+_INSTEAD = {AS_IT_IS: "matched as it is", NO_WIDTH: "no width matches", REFUSED: "twin refused"}
+"""What stands in a twin's place."""
 
 
 def plot_effects(effects: pd.DataFrame, pairs: pd.DataFrame, look: Mapping[str, Look], *, ax: Axes) -> Axes:
@@ -70,87 +43,74 @@ def plot_effects(effects: pd.DataFrame, pairs: pd.DataFrame, look: Mapping[str, 
         ax: To draw on.
     """
     order = effects["variant"].tolist()
-    ax.axvline(0, color=BASELINE_COLOUR, linewidth=1.2, zorder=1)
-    below = pairs["variant"].map({variant: y + 0.27 for y, variant in enumerate(order)})
-    sns.scatterplot(x=100 * pairs["difference"], y=below, color=QUIET, alpha=0.7, s=20, linewidth=0, ax=ax)
-    for y, row in enumerate(rows_of(effects)):
-        seen = look[str(row.variant)]
-        larger = row.verdict == LARGER
-        ax.errorbar(
-            100 * row.difference_top1,
-            y,
-            xerr=100 * row.difference_ci95,
-            fmt=seen.marker,
-            color=seen.colour,
-            markerfacecolor=seen.colour if larger else "white",
-            markersize=8,
-            markeredgewidth=1.6,
-            elinewidth=1.8,
-            capsize=4,
-            zorder=3,
-        )
-        ax.annotate(
-            points(row.difference_top1, row.difference_ci95),
-            (1.02, y),
-            xycoords=ax.get_yaxis_transform(),
-            va="center",
-            fontweight="bold" if larger else "normal",
-            color=BASELINE_COLOUR if larger else QUIET,
-        )
-    ax.set_yticks(range(len(order)), order)
-    ax.set(xlabel="test top-1 minus the baseline's (percentage points)", ylabel="", ylim=(len(order) - 0.5, -0.5))
-    ax.grid(axis="y", visible=False)
-    return ax
+    places = {variant: float(y) for y, variant in enumerate(order)}
+    _draw_seeds(pairs, {variant: y + SEEDS_BELOW for variant, y in places.items()}, ax)
+    for row in rows_of(effects):
+        _draw_effect(row, places[row.variant], look[row.variant], ax)
+    return _with_rows([wrapped(variant) for variant in order], ax)
 
 
-def plot_accuracy_against_macs(effects: pd.DataFrame, look: Mapping[str, Look], *, ax: Axes) -> Axes:
-    """Draw mean test top-1 with its interval against MACs, every point labelled.
+def plot_matched_effects(
+    effects: pd.DataFrame, matched: pd.DataFrame, pairs: pd.DataFrame, look: Mapping[str, Look], *, ax: Axes
+) -> Axes:
+    """Draw in each row a variant's difference as it is and, below it, that of its twin at the baseline's cost.
 
-    Variants of equal MACs stand side by side, so that their intervals can be told apart. Draw this on axes that have
-    their final size: labels are spread by it.
+    Filled and hollow mean what they do in `plot_effects`. Where there is no twin, a few words stand in its place.
 
     Args:
-        effects: Rows of `variant_effects` that have a mean.
+        effects: As from `variant_effects`.
+        matched: Rows of `matched_effects`, one a row of the figure.
+        pairs: As from `paired_differences`.
         look: As from `looks`.
         ax: To draw on.
     """
-    unit, name = (1e9, "billion") if effects["macs"].max() >= 1e9 else (1e6, "million")
-    x = _side_by_side(effects["macs"].to_numpy() / unit)
-    y = 100 * effects["test_top1_mean"].to_numpy()
-    for xi, row in zip(x, rows_of(effects), strict=True):
-        seen = look[str(row.variant)]
-        ax.errorbar(
-            xi,
-            100 * row.test_top1_mean,
-            yerr=100 * row.test_top1_ci95,
-            fmt=seen.marker,
-            color=seen.colour,
-            markersize=7,
-            elinewidth=1.4,
-            capsize=3,
-        )
-    ax.margins(x=0.08, y=0.08)
-    ax.autoscale_view()
-    low, high = ax.get_ylim()
-    height = (high - low) * _LABEL_HEIGHT / (ax.get_window_extent().height * 72 / ax.figure.dpi)
-    for row, xi, yi, at in zip(rows_of(effects), x, y, _spread(y, height, low, high), strict=True):
-        ax.annotate(
-            _label(str(row.variant), int(row.seeds), most=int(effects["seeds"].max())),
-            xy=(xi, yi),
-            xytext=(1.04, at),
-            textcoords=ax.get_yaxis_transform(),
-            va="center",
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "relpos": (0, 0.5),
-                "color": look[str(row.variant)].colour,
-                "linewidth": 0.8,
-                "alpha": 0.5,
-                "shrinkB": 5,
-            },
-        )
-    ax.set(ylim=(low, high), xlabel=f"MACs of one image ({name} multiply-accumulates)", ylabel="test top-1 (%)")
+    order = matched["variant"].tolist()
+    places = {variant: y - APART for y, variant in enumerate(order)}
+    places |= {twin: y + APART for y, twin in enumerate(matched["matched_by"]) if twin in look}
+    _draw_seeds(pairs, {variant: y + SEEDS_BELOW / 2 for variant, y in places.items()}, ax)
+    for row in rows_of(effects[effects["variant"].isin(places) & (effects["pairs"] > 0)]):
+        _draw_effect(row, places[row.variant], look[row.variant], ax)
+    for y, by in enumerate(matched["matched_by"]):
+        if by in _INSTEAD:
+            ax.annotate(_INSTEAD[by], (1.02, y + APART), xycoords=ax.get_yaxis_transform(), va="center", color=QUIET)
+    return _with_rows([wrapped(variant) for variant in order], ax)
+
+
+def _draw_seeds(pairs: pd.DataFrame, places: Mapping[str, float], ax: Axes) -> None:
+    below = pairs["variant"].map(places)
+    sns.scatterplot(x=100 * pairs["difference"], y=below, color=QUIET, alpha=0.7, s=20, linewidth=0, ax=ax)
+
+
+def _draw_effect(row: Any, y: float, look: Look, ax: Axes) -> None:
+    larger = row.verdict == LARGER
+    ax.errorbar(
+        100 * row.difference_top1,
+        y,
+        xerr=100 * row.difference_ci95,
+        fmt=look.marker,
+        color=look.colour,
+        markerfacecolor=look.colour if larger else "white",
+        markersize=8,
+        markeredgewidth=1.6,
+        elinewidth=1.8,
+        capsize=4,
+        zorder=3,
+    )
+    ax.annotate(
+        points(row.difference_top1, row.difference_ci95),
+        (1.02, y),
+        xycoords=ax.get_yaxis_transform(),
+        va="center",
+        fontweight="bold" if larger else "normal",
+        color=BASELINE_COLOUR if larger else QUIET,
+    )
+
+
+def _with_rows(names: list[str], ax: Axes) -> Axes:
+    ax.axvline(0, color=BASELINE_COLOUR, linewidth=1.2, zorder=1)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="test top-1 minus the baseline's (percentage points)", ylabel="", ylim=(len(names) - 0.5, -0.5))
+    ax.grid(axis="y", visible=False)
     return ax
 
 
@@ -162,7 +122,7 @@ def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, colum
     A loss has a logarithmic axis. That of an accuracy leaves out what only the first quarter of the epochs reaches.
 
     Args:
-        curves: As from `curve_frame`, of complete trials.
+        curves: As from `curve_frame`, of trials whose figures count.
         look: As from `looks`.
         column: Of `curves`; top-1 is drawn in per cent.
         ax: To draw on.
@@ -180,7 +140,7 @@ def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, colum
             linewidth=seen.width,
             marker=seen.marker if few else None,
             markersize=5,
-            label=_label(str(variant), own["seed"].nunique(), most=most),
+            label=seeds_label(str(variant), own["seed"].nunique(), most=most),
             legend=False,
             errorbar=("pi", 100) if len(look) <= COLOURS else None,
             err_kws={"alpha": 0.12, "linewidth": 0},
@@ -198,32 +158,3 @@ def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, colum
         margin = max(0.05 * float(np.ptp(late)), 0.5)
         ax.set_ylim(late.min() - margin, late.max() + margin)
     return ax
-
-
-def _label(variant: str, n: int, *, most: int) -> str:
-    """Name a variant, and its seeds where they are fewer than those of others."""
-    return variant if n == most else f"{variant} (n = {n})"
-
-
-def _side_by_side(x: np.ndarray) -> np.ndarray:
-    """Move points apart that would hide each other, by a fiftieth of the range, around where they belong."""
-    step = 0.02 * (float(np.ptp(x)) or float(x.max()))
-    order = np.argsort(x, kind="stable")
-    splits = [i + 1 for i, (left, right) in enumerate(pairwise(order)) if x[right] - x[left] > step / 2]
-    moved = x.astype(float)
-    for group in np.split(order, splits):
-        moved[group] += step * (np.arange(len(group)) - (len(group) - 1) / 2)
-    return moved
-
-
-def _spread(y: np.ndarray, height: float, low: float, high: float) -> np.ndarray:
-    """Return label positions near `y`, in its order, `height` apart, from `low` to `high` as far as they fit."""
-    order = np.argsort(y, kind="stable")
-    ranks = height * np.arange(len(y))
-    wished = y[order] - ranks  # labels are `height` apart where this does not fall
-    pushed_up = np.maximum.accumulate(wished)
-    pushed_down = np.minimum.accumulate(wished[::-1])[::-1]
-    bottom, top = low + height / 2, high - height / 2 - ranks[-1]
-    placed = np.empty(len(y))
-    placed[order] = np.maximum(np.minimum((pushed_up + pushed_down) / 2, top), bottom) + ranks
-    return placed

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from fishnet_search.report.matched import METRICS
+from fishnet_search.report.plan import is_search
+from fishnet_search.report.table import listed
 from fishnet_search.study.record import DataRecord, Environment, StudyRecord, TrialRecord
-from fishnet_search.train.recipe import Recipe
 
 Facts = tuple[tuple[str, str], ...]
 """Pairs of what and how much, for a list of definitions."""
 
 
 def space_facts(study: StudyRecord) -> Facts:
-    """Say what was varied, and from where."""
-    axes = (", ".join(fields) for fields in study.axes.values())
-    return (("base", study.base), *zip((f"axis {name}" for name in study.axes), axes, strict=True))
+    """Say what was varied, from where, and by which design."""
+    axes = tuple((f"axis {name}", ", ".join(fields)) for name, fields in study.axes.items())
+    told = {
+        "design": study.design,
+        "objectives": ", ".join(study.objectives) if is_search(study) else None,
+        "matched": None if study.match is None else f"each variant also at the baseline's {METRICS[study.match]}",
+        "stopped early": None if study.stop is None else f"by {study.stop}",
+        "workers": None if study.workers == 1 else f"{study.workers} processes train a trial together",
+    }
+    return (("base", study.base), *axes, *((name, value) for name, value in told.items() if value is not None))
 
 
 def data_facts(data: DataRecord) -> Facts:
@@ -31,9 +40,22 @@ def data_facts(data: DataRecord) -> Facts:
     )
 
 
-def recipe_facts(recipe: Recipe) -> Facts:
-    """Say how every network was trained."""
-    return tuple((name.replace("_", " "), str(value)) for name, value in recipe.model_dump().items())
+def recipe_facts(study: StudyRecord, compared: Collection[str]) -> Facts:
+    """Say how the baseline was trained, and what each variant sets otherwise.
+
+    Args:
+        study: What was planned.
+        compared: Names of the variants that the report is about.
+    """
+    shared = study.recipe.model_dump()
+    others: dict[tuple[str, ...], list[str]] = {}
+    for variant in study.variants:
+        own = {name: value for name, value in variant.recipe.model_dump().items() if value != shared[name]}
+        if own and variant.name in compared:
+            told = tuple(f"{name.replace('_', ' ')} {value}" for name, value in own.items())
+            others.setdefault(told, []).append(variant.name)
+    facts = tuple((name.replace("_", " "), str(value)) for name, value in shared.items())
+    return (*facts, *((", ".join(told), f"in {listed(names)}") for told, names in others.items()))
 
 
 def environments(trials: Sequence[TrialRecord]) -> tuple[tuple[str, Facts], ...]:
@@ -47,7 +69,7 @@ def environments(trials: Sequence[TrialRecord]) -> tuple[tuple[str, Facts], ...]
 def _which(here: Sequence[TrialRecord], *, of: int) -> str:
     if len(here) == of:
         return "all trials"
-    return ", ".join(f"{trial.variant} seed {trial.seed}" for trial in here)
+    return listed([f"{trial.variant} seed {trial.seed}" for trial in here])
 
 
 def _environment_facts(environment: Environment) -> Facts:

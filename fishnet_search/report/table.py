@@ -9,6 +9,7 @@ import pandas as pd
 
 from fishnet_search.report.effects import BASELINE
 from fishnet_search.report.frames import rows_of
+from fishnet_search.study.record import RefusedRecord
 
 NOTHING = "–"
 MINUS = "−"
@@ -45,12 +46,56 @@ def trial_table(trials: pd.DataFrame) -> pd.DataFrame:
         {
             "variant": trials["variant"],
             "seed": trials["seed"].map(str),
-            "state": trials["state"],
+            "state": [f"pruned after epoch {row.epochs}" if row.state == "pruned" else row.state for row in rows],
             "best epoch": [NOTHING if pd.isna(row.best_epoch) else f"{row.best_epoch}" for row in rows],
             "validation top-1 (%)": [percent(row.validation_top1) for row in rows],
             "test top-1 (%)": [percent(row.test_top1) for row in rows],
             "test top-5 (%)": [percent(row.test_top5) for row in rows],
             "wall time": [duration(row.wall_seconds) for row in rows],
+        },
+        dtype=str,
+    )
+    return table
+
+
+def matched_table(effects: pd.DataFrame, matched: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the table of differences as they are and at the baseline's cost as strings, one row a variant.
+
+    Args:
+        effects: As from `variant_effects`.
+        matched: As from `matched_effects`.
+        metric: Name of what is matched.
+    """
+    raw = {row.variant: row for row in rows_of(effects)}
+    rows = rows_of(matched)
+    matched_points = [points(row.matched_difference_top1, row.matched_difference_ci95) for row in rows]
+    table: pd.DataFrame = pd.DataFrame(
+        {
+            "variant": matched["variant"],
+            f"{metric} as it is": [change(row.cost_change) for row in rows],
+            "difference (points)": [
+                points(raw[row.variant].difference_top1, raw[row.variant].difference_ci95) for row in rows
+            ],
+            "verdict": [raw[row.variant].verdict for row in rows],
+            "matched by": matched["matched_by"],
+            f"{metric} matched": [change(row.matched_cost_change) for row in rows],
+            "matched difference (points)": matched_points,
+            "matched verdict": matched["matched_verdict"].fillna(NOTHING),
+        },
+        dtype=str,
+    )
+    return table
+
+
+def refused_table(refused: Sequence[RefusedRecord]) -> pd.DataFrame:
+    """Return the table of candidates that were not trained, rule by rule."""
+    rules = list(dict.fromkeys(one.where for one in refused))
+    refused = sorted(refused, key=lambda one: rules.index(one.where))
+    table: pd.DataFrame = pd.DataFrame(
+        {
+            "candidate": [one.name for one in refused],
+            "rule": [one.where for one in refused],
+            "reason": [one.reason for one in refused],
         },
         dtype=str,
     )
@@ -83,6 +128,21 @@ def points(difference: float, ci95: float | None = None) -> str:
     return f"{sign}{abs(rounded):.2f}" + ("" if ci95 is None else f" ± {_width(ci95)}")
 
 
+def change(fraction: float) -> str:
+    """Return by what part a cost differs, signed, in per cent: '+12 %', '−0.4 %'."""
+    if math.isnan(fraction):
+        return NOTHING
+    rounded = round(100 * fraction) if abs(fraction) >= 0.0995 else round(100 * fraction, 1)
+    sign = "" if rounded == 0 else "+" if rounded > 0 else MINUS
+    return f"{sign}{abs(rounded):,} %"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return names side by side, of many the first ones and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def duration(seconds: float) -> str:
     """Return a time span with the two units that matter: '3 min 20 s'."""
     if math.isnan(seconds):
@@ -96,6 +156,11 @@ def duration(seconds: float) -> str:
 def seed_count(n: int) -> str:
     """Return a number of seeds in words: '1 seed', '3 seeds'."""
     return f"{n} seed" if n == 1 else f"{n} seeds"
+
+
+def the_baseline(name: str) -> str:
+    """Return how the baseline is called in a sentence; where spaces have several axes, its name may be just that."""
+    return "the baseline" if name == "baseline" else f"the baseline {name}"
 
 
 def _width(ci95: float) -> str:

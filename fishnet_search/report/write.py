@@ -8,20 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from fishnet_search.report.effects import EFFECT_COLUMNS, variant_effects
-from fishnet_search.report.figures import NAMES, draw_figures
-from fishnet_search.report.frames import (
-    CURVE_COLUMNS,
-    TRIAL_COLUMNS,
-    check_comparable,
-    curve_frame,
-    in_order_of_plan,
-    trial_frame,
-)
+from fishnet_search.report.analysis import Analysis, analyse
+from fishnet_search.report.effects import EFFECT_COLUMNS
+from fishnet_search.report.frames import CURVE_COLUMNS, TRIAL_COLUMNS
+from fishnet_search.report.matched import MATCHED_COLUMNS, METRICS, with_matched
+from fishnet_search.report.notes import incomplete_trials, method_notes, refusals
 from fishnet_search.report.pages import Content, html_page, markdown_page
+from fishnet_search.report.pictures import NAMES, Picture, draw_figures
 from fishnet_search.report.provenance import data_facts, environments, recipe_facts, space_facts
-from fishnet_search.report.summary import incomplete_trials, method_notes, summarise
-from fishnet_search.report.table import effect_table, trial_table
+from fishnet_search.report.summary import summarise
+from fishnet_search.report.table import effect_table, matched_table, refused_table, trial_table
 from fishnet_search.study.record import StudyRecord, TrialRecord
 from fishnet_search.study.store import write_whole
 
@@ -52,33 +48,14 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
     Raises:
         StudyError: If no trial is complete, or the trials cannot be compared with each other.
     """
-    check_comparable(study, trials)
-    trials = in_order_of_plan(study, trials)
-    rows, curves = trial_frame(study, trials), curve_frame(trials)
-    effects = variant_effects(rows, study.baseline)
-    pictures = draw_figures(rows, curves, effects, study.baseline)
-    places = environments(trials)
-    content = Content(
-        study=study,
-        command=command,
-        summary=summarise(study.baseline, rows, effects),
-        notes=method_notes(study.data, effects, environments=len(places)),
-        incomplete=incomplete_trials(rows),
-        table=effect_table(effects),
-        trials=trial_table(rows),
-        failures=[trial for trial in trials if trial.failure is not None],
-        pictures=pictures,
-        space=space_facts(study),
-        data=data_facts(study.data),
-        recipe=recipe_facts(study.recipe),
-        environments=places,
-        columns={"table.csv": EFFECT_COLUMNS, "trials.csv": TRIAL_COLUMNS, "curves.csv": CURVE_COLUMNS},
-    )
+    analysis = analyse(study, trials)
+    pictures = draw_figures(analysis)
+    content = _content(analysis, pictures, command)
     figures = {f"figures/{picture.name}.png": picture.png for picture in pictures}
     files = figures | {
-        "table.csv": _csv(effects),
-        "trials.csv": _csv(rows),
-        "curves.csv": _csv(curves),
+        "table.csv": _csv(_numbers(analysis)),
+        "trials.csv": _csv(analysis.trials),
+        "curves.csv": _csv(analysis.curves),
         "report.md": markdown_page(content).encode(),
         "report.html": html_page(content).encode(),
     }
@@ -95,6 +72,37 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
         table=content.table,
         summary=content.summary,
     )
+
+
+def _content(analysis: Analysis, pictures: Sequence[Picture], command: str) -> Content:
+    study = analysis.study
+    places = environments(analysis.records)
+    metric = METRICS.get(str(study.match), "")
+    explained = EFFECT_COLUMNS if study.match is None else EFFECT_COLUMNS | MATCHED_COLUMNS
+    return Content(
+        study=study,
+        command=command,
+        summary=summarise(analysis),
+        notes=method_notes(analysis, environments=len(places)),
+        incomplete=incomplete_trials(analysis),
+        table=effect_table(analysis.effects),
+        matched=matched_table(analysis.effects, analysis.matched, metric),
+        matched_by=metric,
+        trials=trial_table(analysis.trials),
+        refusals=refusals(analysis),
+        refused=refused_table(study.refused),
+        failures=[trial for trial in analysis.records if trial.failure is not None],
+        pictures=pictures,
+        space=space_facts(study),
+        data=data_facts(study.data),
+        recipe=recipe_facts(study, analysis.effects["variant"].tolist()),
+        environments=places,
+        columns={"table.csv": explained, "trials.csv": TRIAL_COLUMNS, "curves.csv": CURVE_COLUMNS},
+    )
+
+
+def _numbers(analysis: Analysis) -> pd.DataFrame:
+    return analysis.effects if analysis.study.match is None else with_matched(analysis.effects, analysis.matched)
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

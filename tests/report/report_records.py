@@ -13,6 +13,7 @@ from fishnet_search.study.record import (
     EpochRecord,
     Evaluation,
     Failure,
+    RefusedRecord,
     StudyRecord,
     TrialRecord,
     VariantRecord,
@@ -53,6 +54,23 @@ SPEC = FishSpec(
 )
 
 
+def variant(name: str, **fields: Any) -> VariantRecord:
+    """A variant; all of them have one spec, and costs of their own only if they are given."""
+    return VariantRecord(
+        **{
+            "name": name,
+            "levels": {},
+            "spec": SPEC,
+            "recipe": RECIPE,
+            "identity": "1d" * 32,
+            "params": 123_456,
+            "macs": 12_345_678,
+            "activations": 98_765,
+        }
+        | fields
+    )
+
+
 def study_of(variants: Sequence[str], seeds: Sequence[int] = (1, 2, 3), **fields: Any) -> StudyRecord:
     """A study whose first variant is the baseline."""
     return StudyRecord(
@@ -63,9 +81,8 @@ def study_of(variants: Sequence[str], seeds: Sequence[int] = (1, 2, 3), **fields
             "base": "fishnet-nano",
             "axes": {"pooling": ("tail.downsample", "head.downsample")},
             "baseline": variants[0],
-            "variants": tuple(
-                VariantRecord(name=name, levels={}, spec=SPEC, params=123_456, macs=12_345_678) for name in variants
-            ),
+            "design": "grid",
+            "variants": tuple(map(variant, variants)),
             "seeds": tuple(seeds),
             "recipe": RECIPE,
             "data": DATA,
@@ -83,6 +100,7 @@ def complete(variant: str, seed: int, top1: float, **fields: Any) -> TrialRecord
     return TrialRecord(
         **{
             "trial": f"{variant}-seed{seed}",
+            "key": f"key of {variant} with seed {seed}",
             "variant": variant,
             "levels": {},
             "seed": seed,
@@ -92,6 +110,7 @@ def complete(variant: str, seed: int, top1: float, **fields: Any) -> TrialRecord
             "data": DATA,
             "params": 123_456,
             "macs": 12_345_678,
+            "activations": 98_765,
             "epochs": epochs,
             "best_epoch": 2,
             "test": test,
@@ -109,6 +128,28 @@ def failed(variant: str, seed: int, message: str = "loss is nan in epoch 1") -> 
     failure = Failure(type="TrainingError", message=message, traceback="Traceback (most recent call last): ...")
     nothing = {"epochs": (), "best_epoch": None, "test": None}
     return complete(variant, seed, 0.0).model_copy(update={"state": "failed", "failure": failure, **nothing})
+
+
+def pruned(variant: str, seed: int, epochs: int = 1) -> TrialRecord:
+    """A trial that was stopped early with a validation top-1 of 0.5."""
+    low = Evaluation(loss=1.0, top1=0.5, top5=0.9)
+    made = tuple(
+        EpochRecord(epoch=epoch, learning_rate=0.1, train=low, validation=low, seconds=1.5)
+        for epoch in range(1, epochs + 1)
+    )
+    return complete(variant, seed, 0.0, state="pruned", epochs=made, best_epoch=1, test=None)
+
+
+def duplicate(variant: str, of: TrialRecord, study: str = "") -> TrialRecord:
+    """A trial that has the figures of an equal one, of this study or another."""
+    told = {"trial": f"{variant}-seed{of.seed}", "variant": variant, "state": "duplicate"}
+    origin = f"{study}trials/{of.trial}.json"
+    return of.model_copy(update={**told, "duplicate_of": origin})
+
+
+def refused(name: str, rule: str, reason: str = "params 130000 is more than 120000") -> RefusedRecord:
+    """A candidate that a rule refused."""
+    return RefusedRecord(name=name, levels={}, where=f"spaces/pooling.yaml:14: {rule}", reason=reason)
 
 
 def trials_of(top1: Mapping[str, Sequence[float]]) -> list[TrialRecord]:

@@ -96,7 +96,7 @@ def test_ids_of_the_html_page_are_unique_and_all_that_are_pointed_at_exist(html)
 
 def test_every_tag_of_the_html_page_is_closed(html):
     class Tags(HTMLParser):
-        void = ("meta", "br")
+        void = ("meta", "br", "wbr")
 
         def __init__(self):
             super().__init__()
@@ -153,7 +153,7 @@ def test_the_csv_files_hold_the_numbers_unrounded(report):
     assert table.loc["max-2x2", "macs"] == 12_345_678
     trials = pd.read_csv(report.folder / "trials.csv")
     assert trials["state"].value_counts().to_dict() == {"complete": 10, "failed": 1, "missing": 1}
-    assert trials["error"].dropna().tolist() == [f"TrainingError: {ATTACK}"]
+    assert trials["reason"].dropna().tolist() == [f"TrainingError: {ATTACK}"]
     curves = pd.read_csv(report.folder / "curves.csv")
     assert len(curves) == 10 * 2
 
@@ -177,7 +177,7 @@ def test_one_variant_one_seed_has_no_figure_of_effects_and_removes_an_older_one(
     report = write_report(study_of(["base"], [1]), trials_of({"base": [0.9]}), tmp_path, command=COMMAND)
     assert not older.exists()
     assert "effects.png" not in report.markdown.read_text()
-    assert report.summary == ("base, the baseline, is the only variant: there is nothing to compare it with.",)
+    assert report.summary == ("The baseline base is the only variant: there is nothing to compare it with.",)
 
 
 def test_names_are_never_read_as_mathematics(tmp_path):
@@ -203,9 +203,9 @@ def test_a_study_without_a_complete_trial_is_refused(tmp_path, trials):
 @pytest.mark.parametrize(
     ("fields", "rule"),
     [
-        ({"recipe": {"epochs": 99}}, "has the recipe of its study"),
+        ({"recipe": {"epochs": 99}}, "has the recipe of its variant"),
         ({"data": {"fingerprint": "other"}}, "has the images of its study"),
-        ({"spec": {"image_size": 64}}, "has the architecture of its variant's other trials"),
+        ({"spec": {"image_size": 64}}, "has the architecture of its variant"),
     ],
 )
 def test_trials_that_cannot_be_compared_are_refused(tmp_path, fields, rule):

@@ -10,20 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from report_records import study_of, trials_of
 
-from fishnet_search.report.effects import paired_differences, variant_effects
-from fishnet_search.report.figures import draw_accuracy_against_macs, draw_figures
-from fishnet_search.report.frames import curve_frame, trial_frame
-from fishnet_search.report.plots import looks, plot_effects, plot_learning_curve
+from fishnet_search.report.analysis import analyse
+from fishnet_search.report.figures import draw_accuracy_against_macs
+from fishnet_search.report.looks import looks
+from fishnet_search.report.pictures import draw_figures
+from fishnet_search.report.plots import plot_effects, plot_learning_curve
 
 TOP1 = {"base": [0.90, 0.91, 0.92], "better": [0.95, 0.96, 0.971], "same": [0.91, 0.90, 0.93]}
 
 
 def frames_of(top1, seeds=(1, 2, 3)):
-    """The frames of a study, its effects, and the looks of its variants."""
-    study, trials = study_of(list(top1), seeds), trials_of(top1)
-    rows = trial_frame(study, trials)
-    effects = variant_effects(rows, study.baseline)
-    return rows, curve_frame(trials), effects, looks(list(top1), study.baseline)
+    """The paired differences of a study, its curves, its effects, and the looks of its variants."""
+    analysis = analyse(study_of(list(top1), seeds), trials_of(top1))
+    return analysis.pairs, analysis.curves, analysis.effects, looks(list(top1), analysis.study.baseline)
 
 
 def texts(ax):
@@ -31,9 +30,9 @@ def texts(ax):
 
 
 def test_effects_are_drawn_in_points_filled_where_larger_than_the_noise():
-    rows, _, effects, look = frames_of(TOP1)
+    pairs, _, effects, look = frames_of(TOP1)
     ax = Figure().subplots()
-    assert plot_effects(effects.iloc[1:], paired_differences(rows, "base"), look, ax=ax) is ax
+    assert plot_effects(effects.iloc[1:], pairs, look, ax=ax) is ax
     means = {float(bar[0].get_ydata()[0]): bar[0] for bar in ax.containers}
     assert means[0].get_xdata()[0] == pytest.approx(5.0333, abs=1e-4)  # by hand: (5 + 5 + 5.1) / 3
     assert means[0].get_markerfacecolor() == look["better"].colour
@@ -81,6 +80,5 @@ def test_variants_keep_looks_of_their_own_and_the_baseline_is_black():
 
 def test_drawing_leaves_matplotlib_as_it_was():
     before = dict(mpl.rcParams)
-    rows, curves, effects, _ = frames_of({"base": [0.9]}, [1])
-    draw_figures(rows, curves, effects, "base")
+    draw_figures(analyse(study_of(["base"], [1]), trials_of({"base": [0.9]})))
     assert dict(mpl.rcParams) == before

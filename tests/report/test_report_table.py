@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
-from report_records import DATA, complete, failed, study_of, trials_of
+from report_records import complete, failed, study_of, trials_of
 
-from fishnet_search.report.effects import variant_effects
-from fishnet_search.report.frames import trial_frame
+from fishnet_search.report.analysis import analyse
+from fishnet_search.report.notes import incomplete_trials, method_notes
 from fishnet_search.report.pages import escape_markdown
-from fishnet_search.report.summary import incomplete_trials, method_notes, summarise
+from fishnet_search.report.summary import summarise
 from fishnet_search.report.table import counts, duration, effect_table, percent, points
 
 NAN = math.nan
@@ -19,8 +19,7 @@ NAN = math.nan
 def words_of(top1, extra=(), *, variants=None, seeds=(1, 2, 3)):
     """The summary of a study, as one text."""
     study = study_of(variants or list(top1), seeds)
-    frame = trial_frame(study, [*trials_of(top1), *extra])
-    return "\n".join(summarise(study.baseline, frame, variant_effects(frame, study.baseline)))
+    return "\n".join(summarise(analyse(study, [*trials_of(top1), *extra])))
 
 
 @pytest.mark.parametrize(
@@ -59,8 +58,7 @@ def test_times_have_the_units_that_matter(seconds, shown):
 
 def test_a_row_reads_as_a_person_expects():
     study = study_of(["base", "other"])
-    frame = trial_frame(study, trials_of({"base": [0.90, 0.92, 0.97], "other": [0.88, 0.91]}))
-    table = effect_table(variant_effects(frame, "base"))
+    table = effect_table(analyse(study, trials_of({"base": [0.90, 0.92, 0.97], "other": [0.88, 0.91]})).effects)
     assert table.iloc[0].tolist() == [
         "base", "123.5 k", "12.35 M", "3", "93.00 ± 8.96", "99.90 ± 0.00", "93.00", "–", "–", "baseline",
     ]  # fmt: skip
@@ -126,7 +124,7 @@ def test_every_trial_that_is_not_complete_is_named():
         complete("other", 1, 0.9, state="interrupted", test=None),
         complete("former", 7, 0.9),
     ]
-    assert incomplete_trials(trial_frame(study, trials)) == (
+    assert incomplete_trials(analyse(study, trials)) == (
         "Failed: base seed 2.",
         "Interrupted: other seed 1.",
         "Missing: other seed 2.",
@@ -136,8 +134,7 @@ def test_every_trial_that_is_not_complete_is_named():
 
 def test_the_notes_say_what_the_intervals_are_not():
     trials = [complete("base", seed, top1) for seed, top1 in ((1, 0.99), (2, 0.91), (3, 0.95))]
-    frame = trial_frame(study_of(["base"]), trials)
-    notes = " ".join(method_notes(DATA, variant_effects(frame, "base"), environments=2))
+    notes = " ".join(method_notes(analyse(study_of(["base"]), trials), environments=2))
     assert "an interval near 100 % may reach beyond it" in notes
     assert "MACs are multiply-accumulates of one image." in notes
     assert "not corrected for the number of variants" in notes

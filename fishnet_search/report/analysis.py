@@ -1,0 +1,60 @@
+"""Everything that a report tells, as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fishnet_search.report.candidates import candidate_frame, compared_variants
+from fishnet_search.report.effects import paired_differences, variant_effects
+from fishnet_search.report.frames import curve_frame, trial_frame
+from fishnet_search.report.matched import matched_effects
+from fishnet_search.report.plan import check_comparable, in_order_of_plan
+from fishnet_search.study.record import StudyRecord, TrialRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What the trials of a study say."""
+
+    study: StudyRecord
+    records: tuple[TrialRecord, ...]  # in the order of the plan
+    trials: pd.DataFrame  # all of them, as from `trial_frame`
+    curves: pd.DataFrame  # all of them, as from `curve_frame`
+    compared: pd.DataFrame  # rows of `trials` whose variants are compared: of a search, baseline and finalists
+    effects: pd.DataFrame  # of these, as from `variant_effects`
+    pairs: pd.DataFrame  # of these, as from `paired_differences`
+    matched: pd.DataFrame  # as from `matched_effects`
+    candidates: pd.DataFrame  # as from `candidate_frame`
+
+
+def analyse(study: StudyRecord, records: Sequence[TrialRecord]) -> Analysis:
+    """Return what the trials of a study say.
+
+    Args:
+        study: What was planned.
+        records: What is recorded of it, in any order, trials outside the present plan included.
+
+    Raises:
+        StudyError: If no trial is complete, or the trials cannot be compared with each other.
+    """
+    check_comparable(study, records)
+    records = in_order_of_plan(study, records)
+    trials = trial_frame(study, records)
+    rank = {variant: i for i, variant in enumerate(compared_variants(study, trials))}
+    compared = trials[trials["variant"].isin(rank)]
+    compared = compared.sort_values("variant", key=lambda names: names.map(rank), kind="stable")
+    effects = variant_effects(compared, study.baseline)
+    return Analysis(
+        study=study,
+        records=records,
+        trials=trials,
+        curves=curve_frame(records),
+        compared=compared,
+        effects=effects,
+        pairs=paired_differences(compared, study.baseline),
+        matched=matched_effects(study, effects),
+        candidates=candidate_frame(study, trials),
+    )

@@ -1,0 +1,65 @@
+"""The candidates of a search: how they did with the first seed, and which are worth a row in the table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from fishnet_search.report.frames import evidence
+from fishnet_search.report.plan import is_search
+from fishnet_search.study.record import StudyRecord
+
+PROVISIONAL = 5
+"""Candidates in the table of a search that is not over."""
+
+
+def candidate_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a candidate of a search, the baseline included, of its trial with the first seed; else none.
+
+    Args:
+        study: What was planned.
+        trials: As from `trial_frame`.
+
+    Returns:
+        Columns `variant`, `state`, `epochs`, `validation_top1` and `cost`, by the metric of `cost_metric`.
+    """
+    first = trials["planned"] & (trials["seed"] == study.seeds[0]) & is_search(study)
+    found = trials.loc[first, ["variant", "state", "epochs", "validation_top1"]].reset_index(drop=True)
+    costs = {variant.name: getattr(variant, cost_metric(study)) for variant in study.variants}
+    candidates: pd.DataFrame = found.assign(cost=found["variant"].map(costs).astype("float64"))
+    return candidates
+
+
+def cost_metric(study: StudyRecord) -> str:
+    """Return what the accuracy of candidates is weighed against: the first cost that is sought to be low, or MACs."""
+    return next((objective for objective in study.objectives if objective != "top1"), "macs")
+
+
+def compared_variants(study: StudyRecord, trials: pd.DataFrame) -> list[str]:
+    """Return the variants that the report is about, the baseline first if it is a search.
+
+    Of a search these are its finalists, or the best so far by validation top-1 with the first seed.
+    """
+    if not is_search(study):
+        return list(dict.fromkeys(trials["variant"]))
+    if study.finalists is not None:
+        return list(dict.fromkeys((study.baseline, *study.finalists)))
+    best = ranked(candidate_frame(study, trials))["variant"].tolist()
+    return [study.baseline, *[variant for variant in best if variant != study.baseline][:PROVISIONAL]]
+
+
+def ranked(candidates: pd.DataFrame) -> pd.DataFrame:
+    """Return the candidates that were not stopped early, the best by validation top-1 first, of equals the cheaper."""
+    best: pd.DataFrame = evidence(candidates).sort_values(
+        ["validation_top1", "cost"], ascending=[False, True], kind="stable"
+    )
+    return best
+
+
+def pareto_front(candidates: pd.DataFrame) -> pd.DataFrame:
+    """Return the candidates that no other is more accurate than at the same cost or less, the cheapest first."""
+    rising = evidence(candidates).dropna(subset="cost")
+    rising = rising.sort_values(["cost", "validation_top1"], ascending=[True, False], kind="stable")
+    best_before = rising["validation_top1"].cummax().shift(fill_value=-np.inf)
+    front: pd.DataFrame = rising[rising["validation_top1"] > best_before]
+    return front

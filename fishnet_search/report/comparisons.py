@@ -1,0 +1,135 @@
+"""Differences to the baseline in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+
+from fishnet_search.report.analysis import Analysis
+from fishnet_search.report.effects import BASELINE, LARGER, NOT_COMPARED, ONE_SEED, SAME, WITHIN
+from fishnet_search.report.frames import rows_of
+from fishnet_search.report.matched import AS_IT_IS, METRICS, NO_WIDTH, REFUSED
+from fishnet_search.report.table import change, listed, percent, points, seed_count, the_baseline
+
+MOST_LISTED = 5
+"""Variants within the noise that are named one by one; the table has them all."""
+
+
+def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
+    """Tell which differences are larger than the noise, and how large all of them are."""
+    rows = {verdict: rows_of(group) for verdict, group in effects.groupby("verdict")}
+    larger = sorted(rows.get(LARGER, []), key=lambda row: -abs(row.difference_top1))
+    within, alone = rows.get(WITHIN, []), rows.get(ONE_SEED, [])
+    if not (larger or within or alone or NOT_COMPARED in rows):
+        return []  # all are the baseline under other names
+    judged = [row for row in (*larger, *within) if pd.isna(row.same_as)]
+    sentences = [_headline(_named(baseline, effects), sum(row.verdict == LARGER for row in judged), len(judged))]
+    sentences += [_difference(row, baseline) for row in larger]
+    if len(within) > MOST_LISTED:
+        means = [row.difference_top1 for row in within]
+        span = f"from {points(min(means))} to {points(max(means))} points"
+        sentences.append(f"Within the noise: {len(within)} variants, with differences {span}.")
+    elif within:
+        sizes = [points(row.difference_top1, row.difference_ci95) for row in within]
+        named = (
+            f"{row.variant} ({size} points, {seed_count(row.pairs)})" for row, size in zip(within, sizes, strict=True)
+        )
+        sentences.append(f"Within the noise: {', '.join(named)}.")
+    if alone:
+        named = (f"{row.variant} ({points(row.difference_top1)} points)" for row in alone)
+        sentences.append(f"One seed in common with the baseline, so no interval and no verdict: {', '.join(named)}.")
+    return sentences
+
+
+def matched_differences(analysis: Analysis) -> list[str]:
+    """Tell what remains of each difference at the baseline's cost."""
+    study, effects = analysis.study, analysis.effects
+    metric = METRICS[str(study.match)]
+    raw = {row.variant: row for row in rows_of(effects)}
+    rows = rows_of(analysis.matched)
+    told = [(raw[row.variant].verdict, row.matched_verdict, row) for row in rows]
+    plain = Counter(verdict for verdict, _, _ in told)
+    level = Counter(verdict for _, verdict, _ in told)
+    as_they_are = f"{plain[LARGER] or 'none'} of {plain[LARGER] + plain[WITHIN]}"
+    at_cost = _headline(_named(study.baseline, effects), level[LARGER], level[LARGER] + level[WITHIN])
+    at_cost = at_cost[0].lower() + at_cost[1:]
+    sentences = [f"At the baseline's {metric}, {at_cost} As they are, {as_they_are} {_is(plain[LARGER])} {LARGER}."]
+    long = len(told) > 2 * MOST_LISTED
+    quiet = [row.variant for one, other, row in told if long and {one, other} <= {WITHIN}]
+    sentences += [_matched_pair(raw[row.variant], row, metric) for row in rows if row.variant not in quiet]
+    if quiet:
+        sentences.append(f"Within the noise as they are and at the baseline's {metric}: {listed(quiet)}.")
+    return sentences
+
+
+def not_compared(baseline: str, effects: pd.DataFrame) -> list[str]:
+    """Say which variants are no comparison: equal networks, and those without a seed in common with the baseline."""
+    sentences = []
+    if equal := effects.loc[effects["verdict"] == SAME, "variant"].tolist():
+        sentences.append(
+            f"{listed(equal)} {_is(len(equal))} the same network as {the_baseline(baseline)}, trained by the same "
+            "recipe: a difference of 0 is no finding."
+        )
+    twice = rows_of(effects[effects["same_as"].notna() & (effects["verdict"] != SAME)])
+    sentences += [f"{row.variant} is the same network and recipe as {row.same_as}: they count as one." for row in twice]
+    if apart := effects.loc[effects["verdict"] == NOT_COMPARED, "variant"].tolist():
+        sentences.append(f"No complete seed in common with the baseline, so not compared: {listed(apart)}.")
+    return sentences
+
+
+def _named(baseline: str, effects: pd.DataFrame) -> str:
+    own = rows_of(effects[effects["verdict"] == BASELINE])[0]
+    return f"{the_baseline(baseline)} ({percent(own.test_top1_mean)} % test top-1 over {seed_count(own.seeds)})"
+
+
+def _headline(baseline: str, larger: int, judged: int) -> str:
+    if not judged:
+        return f"No difference to {baseline} can be judged against the noise: that takes two seeds or more."
+    if judged == 1:
+        return f"The one difference to {baseline} is {LARGER if larger else WITHIN}."
+    return f"{larger or 'None'} of {judged} differences to {baseline} {_is(larger)} {LARGER}."
+
+
+def _difference(row: Any, baseline: str) -> str:
+    side = "above" if row.difference_top1 > 0 else "below"
+    size = points(abs(row.difference_top1), row.difference_ci95).lstrip("+")
+    sentence = f"{row.variant} is {size} points {side} {the_baseline(baseline)} over {seed_count(row.pairs)}: {LARGER}."
+    if row.difference_ci95 < 1e-9:
+        sentence += " The difference is the same with every seed; with few test images that can be chance: add seeds."
+    return sentence
+
+
+def _matched_pair(raw: Any, row: Any, metric: str) -> str:
+    if row.matched_by in (NO_WIDTH, REFUSED):
+        why = f"no width reaches the baseline's {metric}" if row.matched_by == NO_WIDTH else "its twin was refused"
+        as_it_is = f"{_placed(raw)}, as it is ({change(row.cost_change)} {metric})"
+        return f"{raw.variant} is {as_it_is}; {why}: {row.matched_reason}."
+    if row.matched_by == AS_IT_IS:
+        cost = f"has the baseline's {metric} within the tolerance as it is ({change(row.cost_change)})"
+        return f"{raw.variant} {cost} and is {_placed(raw)}."
+    twin = {
+        "difference_top1": row.matched_difference_top1,
+        "difference_ci95": row.matched_difference_ci95,
+        "verdict": row.matched_verdict,
+    }
+    return (
+        f"{raw.variant} is {_placed(raw)}, as it is ({change(row.cost_change)} {metric}); at the baseline's {metric} "
+        f"({change(row.matched_cost_change)}) it is {_placed(pd.Series(twin))}."
+    )
+
+
+def _placed(row: Any) -> str:
+    """Say where a variant lies beside the baseline: '1.20 ± 0.40 points above the baseline, larger than the noise'."""
+    if row.verdict == SAME:
+        return "the baseline itself"
+    if row.verdict == NOT_COMPARED:
+        return "not compared yet"
+    size = points(abs(row.difference_top1), row.difference_ci95).lstrip("+")
+    side = "above" if row.difference_top1 > 0 else "below" if row.difference_top1 < 0 else "from"
+    return f"{size} points {side} the baseline, {row.verdict}"
+
+
+def _is(n: int) -> str:
+    return "is" if n <= 1 else "are"

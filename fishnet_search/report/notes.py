@@ -1,0 +1,109 @@
+"""What is said below the tables: which trials lack figures, how the numbers were made, what they do not cover."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from fishnet_search.report.analysis import Analysis
+from fishnet_search.report.frames import MISSING, NOT_RUN, rows_of
+from fishnet_search.report.plan import is_search
+from fishnet_search.report.table import listed
+
+MOST_NAMED = 12
+"""Trials of one state that are named."""
+
+
+def incomplete_trials(analysis: Analysis) -> tuple[str, ...]:
+    """Return a sentence for each state without figures that count and for trials outside the plan."""
+    trials = analysis.trials
+    titles = {
+        "pruned": "Stopped early",
+        "failed": "Failed",
+        "interrupted": "Interrupted",
+        NOT_RUN: "Not run, since their variant was stopped early with an earlier seed",
+        MISSING: "Missing",
+    }
+    groups = {title: trials[trials["state"] == state] for state, title in titles.items()}
+    groups["Outside the study's present plan"] = trials[~trials["planned"]]
+    return tuple(f"{title}: {_which(group)}." for title, group in groups.items() if len(group))
+
+
+def _which(trials: pd.DataFrame) -> str:
+    if len(trials) > MOST_NAMED:
+        return f"{len(trials)} trials, which trials.csv names"
+    return ", ".join(f"{row.variant} seed {row.seed}" for row in rows_of(trials))
+
+
+def method_notes(analysis: Analysis, *, environments: int) -> tuple[str, ...]:
+    """Return how the numbers were made and what their intervals do not cover.
+
+    Args:
+        analysis: What the trials say.
+        environments: In how many different ones the trials ran.
+    """
+    data, effects = analysis.study.data, analysis.effects
+    notes = [
+        "MACs are multiply-accumulates of one image.",
+        "The epoch is chosen on validation top-1; test figures are of that epoch's weights, of complete trials only.",
+        "± is half the width of the 95 % Student-t interval over seeds; differences are paired by seed.",
+        "A difference is larger than the noise if its interval excludes 0. Each interval is for one comparison and not "
+        "corrected for the number of variants: of 20 that truly equal the baseline, expect one to look different.",
+        "Intervals cover what changes from seed to seed, not the choice of images: one of the "
+        f"{data.test_images:,} test images is {100 / data.test_images:.2g} points.",
+    ]
+    if any((effects[f"test_{top}_mean"] + effects[f"test_{top}_ci95"] > 1).any() for top in ("top1", "top5")):
+        notes.append("Student's t knows no bounds, so an interval near 100 % may reach beyond it.")
+    if data.classes <= 5:
+        notes.append(f"With {data.classes} classes, top-5 counts all guesses and is always 100 %.")
+    if environments > 1:
+        notes.append(f"The trials ran in {environments} different environments, which may add to the differences.")
+    return (*notes, *_search_notes(analysis), *_reuse(analysis), *_split_batches(analysis))
+
+
+def _search_notes(analysis: Analysis) -> list[str]:
+    study = analysis.study
+    if not is_search(study) or study.finalists is None:
+        return []
+    return [
+        f"Finalists were chosen on validation top-1 with seed {study.seeds[0]}, never on test images; that seed is "
+        "among those of their means, which favours them a little over the baseline."
+    ]
+
+
+def _reuse(analysis: Analysis) -> list[str]:
+    """Tell whose figures the duplicates have."""
+    records = analysis.records
+    sources = [PurePosixPath(trial.duplicate_of) for trial in records if trial.duplicate_of is not None]
+    outside = Counter(str(source.parent.parent) for source in sources if len(source.parts) > 2)
+    own = sum(len(source.parts) <= 2 for source in sources)
+    notes = []
+    if own:
+        have = "1 trial has" if own == 1 else f"{own} trials have"
+        notes.append(f"{have} the figures of an equal trial of this study: same network, recipe, data and seed.")
+    if outside:
+        have = "1 trial has" if outside.total() == 1 else f"{outside.total()} trials have"
+        where = ", ".join(f"{n} of {study}" for study, n in sorted(outside.items()))
+        notes.append(f"{have} the figures of equal trials of other studies, seen from this one's folder: {where}.")
+    return notes
+
+
+def _split_batches(analysis: Analysis) -> list[str]:
+    split = [trial for trial in analysis.records if trial.micro_batches > 1]
+    if not split:
+        return []
+    names = listed([f"{trial.variant} seed {trial.seed} ({trial.micro_batches} parts)" for trial in split])
+    return [
+        "Batches were split after memory had run out, with gradients summed, so that batch normalisation saw fewer "
+        f"images at a time: {names}."
+    ]
+
+
+def refusals(analysis: Analysis) -> tuple[str, ...]:
+    """Return a sentence for each rule that refused candidates: how many, and which."""
+    rules: dict[str, list[str]] = {}
+    for refused in analysis.study.refused:
+        rules.setdefault(refused.where, []).append(refused.name)
+    return tuple(f"{rule} refused {len(names)}: {listed(names)}." for rule, names in rules.items())
