@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -26,6 +27,14 @@ app = typer.Typer(
 )
 
 StudiesOption = Annotated[Path, typer.Option("--studies", help="Folder that holds the studies.")]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        help="URL of a database for Optuna, by which several machines share a study.",
+        envvar="FISHNET_SEARCH_STORAGE",
+        show_default=False,
+    ),
+]
 ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder that reports are written to.")]
 
 IDLE_LOAD = 0.5
@@ -65,6 +74,7 @@ def options(
 @app.command()
 def run(
     space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file of the space.", show_default=False)],
+    others: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
     data: Annotated[
         str | None,
         typer.Option(help="Images in place of the space's: `digits` or `imagefolder:PATH`.", show_default=False),
@@ -87,6 +97,32 @@ def run(
         str | None,
         typer.Option(help="Name of the study; by default the file's.", show_default=False),
     ] = None,
+    engine: Annotated[
+        Literal["auto", "local", "ray"],
+        typer.Option(help="Who runs the trials; `auto` takes Ray where a cluster's address is given."),
+    ] = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Trials at a time on the local engine; by default as many as cores or GPUs allow.",
+            show_default=False,
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=1, help="Seconds that a trial may take before it has failed.", show_default=False),
+    ] = None,
+    storage: StorageOption = None,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a study whose trials need not be run again; `studies/*` for all."),
+    ] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster, or `auto` on one of its nodes.", show_default=False)
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs into the study.")] = False,
     studies: StudiesOption = Path("studies"),
     reports: ReportsOption = Path("reports"),
 ) -> None:
@@ -96,34 +132,41 @@ def run(
 
     Example: `fishnet-search run spaces/downsample.yaml --epochs 2 --seeds 2 --name quick`
     """
-    from fishnet_search.space.space import load_space
-
-    spelled = load_space(space)
-
     from fishnet_search.engine.plan import plan_study
-    from fishnet_search.study.store import study_folder
-    from fishnet_search.terminal import LiveProgress, make_console
+    from fishnet_search.engine.run import Settings, jobs_for, run_study
+    from fishnet_search.engine.tensorboard import TensorBoardLog
+    from fishnet_search.engine.together import Together
+    from fishnet_search.study.store import refuse_if_locked, study_folder
+    from fishnet_search.study.tracker import ProgressFile
+    from fishnet_search.terminal.console import make_console
+    from fishnet_search.terminal.live import LiveProgress
+    from fishnet_search.terminal.words import planned
 
+    if others and not reuse:
+        raise StudyError(f"{others[0]}: a run takes one space; run them one after the other")
+    if ray_address is None and engine != "local":
+        ray_address = os.environ.get("RAY_ADDRESS")
     console = make_console()
-    folder = study_folder(studies, spelled.name if name is None else name)
-    study, images = plan_study(
-        spelled, name=folder.name, command=_command(), data=data, epochs=epochs, seeds=seeds, limit=limit
+    folder = study_folder(studies, space.resolve().stem if name is None else name)
+    refuse_if_locked(folder)
+    plan = plan_study(space, folder, command=_command(), data=data, epochs=epochs, seeds=seeds, limit=limit)
+    settings = Settings(
+        engine="ray" if engine == "ray" or (engine == "auto" and ray_address) else "local",
+        jobs=jobs_for(plan.space.space) if jobs is None else jobs,
+        time_limit=time_limit,
+        storage=storage,
+        reuse=tuple(sorted({*(reuse or ()), *(others or ())})),
+        ray_address=ray_address,
     )
-
-    from fishnet_search.engine.local import run_study
-    from fishnet_search.study.trial import Interrupted
-
     for stop in (signal.SIGINT, signal.SIGTERM):  # a batch system's end is as orderly as Ctrl-C
         signal.signal(stop, signal.default_int_handler)
-    console.print(
-        f"study {study.name}: variants {len(study.variants)}, seeds {len(study.seeds)}, epochs {study.recipe.epochs}, "
-        f"{study.data.source} with {study.data.train_images:,} training, {study.data.validation_images:,} validation "
-        f"and {study.data.test_images:,} test images"
-    )
+    for line in planned(plan.study):
+        console.print(line)
+    logs = [TensorBoardLog(folder / "tensorboard")] if tensorboard else []
     try:
-        with LiveProgress(console, study.recipe.epochs) as progress:
-            records = run_study(study, images, folder, progress)
-    except (Interrupted, KeyboardInterrupt):
+        with LiveProgress(console) as live, ProgressFile(folder) as told:
+            records = run_study(plan, folder, Together(live, told, *logs), settings)
+    except KeyboardInterrupt:
         console.print(f"stopped; what is complete is kept in {folder}. The same command goes on from there.")
         raise typer.Exit(130) from None
     failed = [record.trial for record in records if record.state == "failed"]
@@ -131,9 +174,52 @@ def run(
         console.print(f"{len(failed)} of {len(records)} trials failed; their records in {folder}/trials say why.")
     if len(failed) < len(records):
         html = _write_report(folder, reports).html
-        console.print(f"report: {html}   (fishnet-search report {study.name} shows its table)", soft_wrap=True)
+        console.print(f"report: {html}   (fishnet-search report {folder.name} shows its table)", soft_wrap=True)
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file of the space.", show_default=False)],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Images in place of the space's: `digits` or `imagefolder:PATH`.", show_default=False),
+    ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Train two networks for seconds, and estimate the time of the study.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List all candidates and refusals.")] = False,
+) -> None:
+    """Show what a space asks for before anything is built or trained.
+
+    Candidates with their exact costs, what is refused and by which rule, what is the same twice, and how many trials
+    there are to train.
+
+    Example: `fishnet-search check spaces/downsample.yaml --probe`
+    """
+    from fishnet_search.engine.survey import survey
+    from fishnet_search.terminal.check import check as lines_of
+    from fishnet_search.terminal.check import estimated
+    from fishnet_search.terminal.console import counting, make_console
+
+    console = make_console()
+    with counting(console, "candidates") as on_candidate:
+        found = survey(space, data=data, on_candidate=on_candidate)
+    for line in lines_of(found, console.width, everything=everything):
+        console.print(line)
+    if probe:
+        load = os.getloadavg()[0]
+        with console.status("training for a few seconds"):
+            from fishnet_search.engine.probe import estimate
+            from fishnet_search.train.device import choose_device, device_name
+
+            device = choose_device()
+            told = estimate(found, device, device_name(device))
+        for line in estimated(told, found):
+            console.print(line)
+        if load > IDLE_LOAD:
+            console.print(f"programs ran here just before (load {load:.1f}): without them it goes faster, even tenfold")
 
 
 @app.command()
@@ -161,6 +247,60 @@ def report(
     for sentence in written.summary:
         console.print(sentence)
     console.print(f"\nreport: {written.html}", soft_wrap=True)
+
+
+@app.command()
+def status(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False
+        ),
+    ] = None,
+    studies: StudiesOption = Path("studies"),
+) -> None:
+    """Show how far a study is, from any shell, whether it runs or not.
+
+    Example: `fishnet-search status downsample`, or `watch fishnet-search status downsample` to follow it
+    """
+    from fishnet_search.study.store import study_folder
+    from fishnet_search.terminal.console import make_console
+    from fishnet_search.terminal.status import status as lines_of
+
+    console = make_console()
+    folder = _last_study(studies) if study is None else study_folder(studies, study)
+    for line in lines_of(folder, console.width):
+        console.print(line)
+
+
+@app.command()
+def dashboard(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False
+        ),
+    ] = None,
+    studies: StudiesOption = Path("studies"),
+    storage: StorageOption = None,
+    host: Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 lets others in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes one that is free.")] = 8080,
+) -> None:
+    """Serve Optuna's dashboard on a study, to look at only, until Ctrl-C.
+
+    Example: `fishnet-search dashboard downsample --port 8081`
+    """
+    from fishnet_search.engine.dashboard import dashboard_server
+    from fishnet_search.study.store import study_folder
+    from fishnet_search.terminal.console import make_console
+
+    folder = _last_study(studies) if study is None else study_folder(studies, study)
+    with (
+        dashboard_server(folder, storage=storage, host=host, port=port) as server,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        make_console().print(f"study {folder.name}: http://{host}:{server.server_port}/dashboard   (Ctrl-C ends it)")
+        server.serve_forever()
 
 
 @app.command()
@@ -241,13 +381,15 @@ def measure(
     graph = build_graph(load_spec(spec), image_size)
     cost = cost_of(graph)
 
+    import torch
+
     from fishnet_search.network.measure import device_of
     from fishnet_search.network.measure import measure as measured
     from fishnet_search.study.environment import environment
     from fishnet_search.train.device import choose_device
 
     where = choose_device() if device is None else device_of(device)
-    machine, load = environment(where), os.getloadavg()[0]
+    machine, load = environment(where, torch.get_num_threads()), os.getloadavg()[0]
     console = make_console()
     rows = []
     try:

@@ -1,4 +1,4 @@
-"""Reading images by the name of their source: `digits` or `imagefolder:PATH`."""
+"""Reading the images of a source into memory."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from fishnet_search.data.digits import list_digits
-from fishnet_search.data.imagefolder import list_imagefolder
 from fishnet_search.data.images import ImageSet, Part
-from fishnet_search.data.listing import ListedPart, Listing, limited
+from fishnet_search.data.listing import ListedPart, limited
+from fishnet_search.data.sources import list_images
 from fishnet_search.errors import DataError
 
 _PICTURES_A_TASK = 64  # of a thread: handing over one small picture takes as long as decoding it
@@ -39,7 +36,7 @@ def load_images(source: str, *, image_size: int, limit: int | None = None) -> Im
         DataError: an unknown source, images that are missing, unreadable or not laid out as they should be, more
             images than fit in memory, or a limit below the number of classes.
     """
-    listing = _listing(source)
+    listing = list_images(source)
     if limit is not None:
         listing = limited(listing, limit)
     parts = {"train": listing.train, "validation": listing.validation, "test": listing.test}
@@ -52,30 +49,6 @@ def load_images(source: str, *, image_size: int, limit: int | None = None) -> Im
             decoded[name], digests = _decode(part, image_size, pool)
             sha256.update(json.dumps([name, part.labels.tolist()]).encode() + b"".join(digests))
     return ImageSet(source, listing.classes, image_size, **decoded, fingerprint=sha256.hexdigest())
-
-
-def _listing(source: str) -> Listing:
-    name, colon, path = source.partition(":")
-    if name not in _SOURCES:
-        near = get_close_matches(name, _SOURCES, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise DataError(f"unknown data {source!r}; {hint}one of 'digits', 'imagefolder:PATH'")
-    return _SOURCES[name](path if colon else None)
-
-
-def _digits(path: str | None) -> Listing:
-    if path is not None:
-        raise DataError(f"data 'digits:{path}': the digits come with scikit-learn and take no path; write 'digits'")
-    return list_digits()
-
-
-def _imagefolder(path: str | None) -> Listing:
-    if not path:
-        raise DataError("data 'imagefolder' needs the path of a folder; write 'imagefolder:PATH'")
-    return list_imagefolder(path)
-
-
-_SOURCES: dict[str, Callable[[str | None], Listing]] = {"digits": _digits, "imagefolder": _imagefolder}
 
 
 def _check_memory(images: int, image_size: int) -> None:

@@ -2,31 +2,90 @@
 
 from __future__ import annotations
 
-from fishnet_search.cost.ledger import cost_of
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 from fishnet_search.data.images import ImageSet
 from fishnet_search.data.load import load_images
-from fishnet_search.graph.build import build_graph
-from fishnet_search.space.space import SpelledSpace, Variant
-from fishnet_search.spec.loading import with_fields
-from fishnet_search.study.record import StudyRecord, VariantRecord
+from fishnet_search.data.sources import classes_of
+from fishnet_search.engine.gauge import Gauge
+from fishnet_search.errors import SpaceError
+from fishnet_search.space.candidates import Candidate, Refusal, SpelledSpace
+from fishnet_search.space.design import Search
+from fishnet_search.space.space import load_space
+from fishnet_search.study.record import RefusedRecord, StudyRecord, VariantRecord
 from fishnet_search.study.trial import data_record
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A study as it is asked for, with all that its trials need."""
+
+    study: StudyRecord  # of a search, with the baseline as its only variant
+    space: SpelledSpace
+    images: ImageSet
+    accept: Acceptance
+
+    def variant(self, found: Candidate | Refusal) -> VariantRecord | RefusedRecord:
+        """Return a candidate as the study records it, or why it does not."""
+        return self.accept(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Acceptance:
+    """Turns candidates into what a study records, and holds them to the limits that only a measurement can tell."""
+
+    space: SpelledSpace
+    gauge: Gauge
+
+    def __call__(self, found: Candidate | Refusal) -> VariantRecord | RefusedRecord:
+        """Return the candidate's record, or the sentence it is refused with."""
+        if isinstance(found, Refusal):
+            return RefusedRecord(name=found.name, levels=dict(found.levels), where=found.where, reason=found.reason)
+        latency = self._latency_ms(found)
+        if latency is not None and (reason := self._too_slow(latency)) is not None:
+            where = self.space.document.where(("constraints", "latency_ms"))
+            return RefusedRecord(name=found.name, levels=dict(found.levels), where=where, reason=reason)
+        return VariantRecord(
+            name=found.name,
+            levels=dict(found.levels),
+            spec=found.spec,
+            recipe=found.recipe,
+            identity=found.spec.identity(),
+            params=found.cost.params,
+            macs=found.cost.macs,
+            activations=found.cost.activations,
+            matches=found.matches,
+            latency_ms=latency,
+        )
+
+    def _too_slow(self, latency_ms: float) -> str | None:
+        base = self.gauge.latency_ms(self.space.base)
+        broken = self.space.limits.broken({"latency_ms": latency_ms}, {"latency_ms": base})
+        return broken[0][1] if broken else None
+
+    def _latency_ms(self, found: Candidate) -> float | None:
+        space = self.space.space
+        sought = isinstance(space.design, Search) and "latency_ms" in space.design.objectives
+        asked = sought or space.constraints.latency_ms is not None
+        return self.gauge.latency_ms(found.spec) if asked else None
+
+
 def plan_study(
-    spelled: SpelledSpace,
+    path: Path,
+    folder: Path,
     *,
-    name: str,
     command: str,
-    data: str | None,
-    epochs: int | None,
-    seeds: int | None,
-    limit: int | None,
-) -> tuple[StudyRecord, ImageSet]:
-    """Load the images and return the study that a space asks for.
+    data: str | None = None,
+    epochs: int | None = None,
+    seeds: int | None = None,
+    limit: int | None = None,
+) -> Plan:
+    """Read a space, load its images and return the study that it asks for.
 
     Args:
-        spelled: the space with its variants, the baseline first.
-        name: of the study.
+        path: of the space.
+        folder: of the study, whose name is the folder's.
         command: that asks for it.
         data: image source in place of the space's.
         epochs: in place of the recipe's.
@@ -34,31 +93,47 @@ def plan_study(
         limit: most images in each part of the data.
 
     Raises:
+        SpaceError: the space cannot be read, or its baseline cannot be built or is not feasible.
         DataError: the images cannot be had.
-        SpecError: a variant cannot be built with the number of classes that the images have.
     """
+    spelled = load_space(path)
+    source = spelled.space.data if data is None else data
+    classes = len(classes_of(source))
+    if classes != spelled.base.classes:
+        spelled = load_space(path, classes=classes)
+    if epochs is not None:
+        spelled = _with_epochs(spelled, epochs, path)
+    accept = Acceptance(spelled, Gauge(folder))
+    found = [accept(candidate) for candidate in spelled.candidates()]
+    if isinstance(found[0], RefusedRecord):
+        raise SpaceError(f"{found[0].where}: the baseline: {found[0].reason}; loosen the limit")
+    images = load_images(source, image_size=spelled.base.image_size, limit=limit)
     space = spelled.space
-    images = load_images(
-        space.data if data is None else data, image_size=spelled.variants[0].spec.image_size, limit=limit
-    )
-    recipe = space.recipe if epochs is None else space.recipe.model_copy(update={"epochs": epochs})
-    variants = tuple(_variant_record(variant, len(images.classes)) for variant in spelled.variants)
     study = StudyRecord(
-        name=name,
+        name=folder.name,
         description=space.description,
         command=command,
         base=space.base,
         axes={axis: field.path for axis, field in space.axes.items()},
-        baseline=variants[0].name,
-        variants=variants,
+        baseline=spelled.baseline.name,
+        design=space.design.kind,
+        variants=tuple(one for one in found if isinstance(one, VariantRecord)),
+        refused=tuple(one for one in found if isinstance(one, RefusedRecord)),
+        objectives=space.design.objectives if isinstance(space.design, Search) else ("top1",),
+        match=None if space.match is None else space.match.metric,
+        stop=None if space.stop is None else space.stop.kind,
         seeds=space.seeds if seeds is None else tuple(range(seeds)),
-        recipe=recipe,
+        recipe=spelled.baseline.recipe,
         data=data_record(images, limit),
+        workers=space.workers,
+        threads=space.resources.cpu,
     )
-    return study, images
+    return Plan(study, spelled, images, accept)
 
 
-def _variant_record(variant: Variant, classes: int) -> VariantRecord:
-    spec = with_fields(variant.spec, {"classes": classes}, variant.name)
-    cost = cost_of(build_graph(spec))
-    return VariantRecord(name=variant.name, levels=dict(variant.levels), spec=spec, params=cost.params, macs=cost.macs)
+def _with_epochs(spelled: SpelledSpace, epochs: int, path: Path) -> SpelledSpace:
+    """Return a space whose networks are all trained for so many epochs."""
+    if any("recipe.epochs" in axis.paths for axis in spelled.axes.values()):
+        raise SpaceError(f"{path}: recipe.epochs is an axis; leave out --epochs, or change the axis")
+    recipe = spelled.space.recipe.model_copy(update={"epochs": epochs})
+    return replace(spelled, space=spelled.space.model_copy(update={"recipe": recipe}))

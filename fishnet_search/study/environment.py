@@ -17,8 +17,12 @@ from fishnet_search.train.device import device_name
 _PACKAGES = ("fishnet-search", "torch", "torchvision", "numpy", "optuna", "scikit-learn", "pillow")
 
 
-def environment(device: torch.device) -> Environment:
-    """Describe this process and the device it trains on."""
+@cache
+def environment(device: torch.device, threads: int) -> Environment:
+    """Describe this process, which computes with so many threads, and the device it trains on.
+
+    The commit is that of the first call: later changes are not in the code that runs.
+    """
     commit = _git("rev-parse", "HEAD")
     status = _git("status", "--porcelain", "--untracked-files=no")
     return Environment(
@@ -26,7 +30,7 @@ def environment(device: torch.device) -> Environment:
         platform=platform.platform(),
         processor=_processor(),
         device=device_name(device),
-        threads=torch.get_num_threads(),
+        threads=threads,
         packages={name: found for name in _PACKAGES if (found := _version(name))},
         git_commit=commit,
         git_dirty=None if commit is None or status is None else bool(status),

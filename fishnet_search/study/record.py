@@ -6,13 +6,19 @@ call FLOPs. Times are UTC in ISO 8601.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fishnet_search.spec.families import Spec
 from fishnet_search.spec.value import Value
 from fishnet_search.train.recipe import Recipe
 
-State = Literal["complete", "failed", "interrupted"]
+FORMAT: Final = 3
+
+State = Literal["complete", "pruned", "duplicate", "failed", "interrupted"]
+"""`duplicate` has the figures of an earlier trial with the same key. What is infeasible never becomes a trial."""
+
+EVIDENCE: tuple[State, ...] = ("complete", "duplicate")
+"""States of trials whose figures count."""
 
 
 class Evaluation(Value):
@@ -77,8 +83,9 @@ class Failure(Value):
 class TrialRecord(Value):
     """One network trained once with one seed."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = FORMAT
     trial: str  # "max-3x3-seed1": unique in its study, and the name of its file
+    key: str  # SHA-256 over architecture, recipe, data, seed and workers: equal keys are one experiment
     variant: str
     levels: dict[str, Any]  # axis -> level
     seed: int
@@ -88,10 +95,15 @@ class TrialRecord(Value):
     data: DataRecord
     params: int
     macs: int
+    activations: int  # numbers that convolutions and linear layers put out for one image
+    latency_ms: float | None = None  # measured, where a constraint or an objective asks for it
     epochs: tuple[EpochRecord, ...]
     best_epoch: int | None  # chosen on validation top-1; of equals the one with the lower loss, then the earlier
     test: Evaluation | None  # of the weights of the best epoch
     failure: Failure | None
+    duplicate_of: str | None = None  # the record, seen from this study's folder, that the figures are taken from
+    workers: int = 1  # processes that trained it together
+    micro_batches: int = 1  # that a batch was split into after memory had run out; 1: it was not
     started: str
     wall_seconds: float
     environment: Environment
@@ -103,26 +115,48 @@ class TrialRecord(Value):
 
 
 class VariantRecord(Value):
-    """One architecture of a study."""
+    """One architecture of a study, and how it is trained."""
 
     name: str
     levels: dict[str, Any]
     spec: Spec
+    recipe: Recipe
+    identity: str  # of the architecture
     params: int
     macs: int
+    activations: int
+    matches: str | None = None  # the variant that this one rescales to the baseline's budget
+    latency_ms: float | None = None  # measured, where a constraint asks for it
+
+
+class RefusedRecord(Value):
+    """A candidate that was infeasible: refused by a constraint, or no network at all."""
+
+    name: str
+    levels: dict[str, Any]
+    where: str  # "spaces/mine.yaml:14: constraints.params"
+    reason: str
 
 
 class StudyRecord(Value):
     """What a study was asked to do."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = FORMAT
     name: str
     description: str
     command: str  # that ran it last
     base: str  # what the variants start from, as the space names it
     axes: dict[str, tuple[str, ...]]  # axis -> the fields that it sets
     baseline: str  # name of the variant that the others are compared with
-    variants: tuple[VariantRecord, ...]
+    design: str  # "grid", "one-factor", "list", "random", "tpe", ...
+    variants: tuple[VariantRecord, ...]  # a search adds those that it tries
+    refused: tuple[RefusedRecord, ...] = ()
+    finalists: tuple[str, ...] | None = None  # of a search, once it is over: they get all seeds
+    objectives: tuple[str, ...] = ("top1",)
+    match: str | None = None  # the metric that variants are rescaled to
+    stop: str | None = None  # "asha": how trials are stopped early
     seeds: tuple[int, ...]
-    recipe: Recipe
+    recipe: Recipe  # of the baseline; a variant may set some fields otherwise
     data: DataRecord
+    workers: int = 1
+    threads: int = 1  # of each process that trains

@@ -3,7 +3,10 @@
 studies/NAME/study.json              what was asked
 studies/NAME/trials/TRIAL.json       one record a trial
 studies/NAME/trials/TRIAL.safetensors  the weights of its best epoch
+studies/NAME/trials/TRIAL.checkpoint   where a trial that is not over goes on
 studies/NAME/journal.log             Optuna's storage
+
+Nothing in it is ever unpickled: whoever can write to a folder could otherwise run code in the process that reads it.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,6 +26,10 @@ from fishnet_search.errors import StudyError
 from fishnet_search.study.record import StudyRecord, TrialRecord
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class DamagedRecordError(StudyError):
+    """A file of a study that is not what was written."""
 
 
 def study_folder(root: Path, name: str) -> Path:
@@ -38,8 +46,11 @@ def study_folder(root: Path, name: str) -> Path:
 
 
 def trial_name(variant: str, seed: int) -> str:
-    """Return the name of a trial, fit for a file: other characters than letters, digits and . _ = , - become '_'."""
-    return re.sub(r"[^A-Za-z0-9._=,-]", "_", variant) + f"-seed{seed}"
+    """Return the name of a trial, fit for a file: other characters than letters, digits and . _ = , - become '_'.
+
+    So does a '.' that it begins with, by which a file would be hidden.
+    """
+    return re.sub(r"[^A-Za-z0-9._=,-]|^\.", "_", variant) + f"-seed{seed}"
 
 
 def trial_file(folder: Path, trial: str) -> Path:
@@ -50,6 +61,11 @@ def trial_file(folder: Path, trial: str) -> Path:
 def weights_file(folder: Path, trial: str) -> Path:
     """Return where the weights of a trial's best epoch are kept."""
     return folder / "trials" / f"{trial}.safetensors"
+
+
+def checkpoint_file(folder: Path, trial: str) -> Path:
+    """Return where a trial that is not over keeps what it needs to go on."""
+    return folder / "trials" / f"{trial}.checkpoint"
 
 
 def read_study(folder: Path) -> StudyRecord:
@@ -70,8 +86,27 @@ def read_trials(folder: Path) -> tuple[TrialRecord, ...]:
     Raises:
         StudyError: a record is damaged.
     """
-    paths = sorted((folder / "trials").glob("*.json"))
-    return tuple(_read(TrialRecord, path, "delete it and run the study again to do that trial anew") for path in paths)
+    return tuple(_read(TrialRecord, path, "run the study again to do that trial anew") for path in _records(folder))
+
+
+def mended_trials(folder: Path) -> tuple[tuple[TrialRecord, ...], tuple[str, ...]]:
+    """Return all whole records of a study and a sentence for each damaged one, which is set aside under another name.
+
+    Raises:
+        StudyError: a record is of another version of fishnet-search.
+    """
+    records, sentences = [], []
+    for path in _records(folder):
+        try:
+            records.append(_read(TrialRecord, path, "its trial is run anew"))
+        except DamagedRecordError as damage:
+            path.replace(path.with_name(f"{path.name}.damaged"))
+            sentences.append(f"{damage}; the file is kept as {path.name}.damaged")
+    return tuple(records), tuple(sentences)
+
+
+def _records(folder: Path) -> list[Path]:
+    return [path for path in sorted((folder / "trials").glob("*.json")) if not path.name.startswith(".")]
 
 
 def write_record(path: Path, record: BaseModel) -> None:
@@ -82,12 +117,17 @@ def write_record(path: Path, record: BaseModel) -> None:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a crash at any moment leaves either the old or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")  # a process that is given up may still write
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as problem:  # a full disk: the part that was written would keep it full
+        beside.unlink(missing_ok=True)
+        problem.filename = str(path)  # which the system does not tell of a write
+        raise
 
 
 @contextmanager
@@ -100,7 +140,7 @@ def locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError:
             file.seek(0)
             owner = file.read().strip()
@@ -110,7 +150,29 @@ def locked(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
+        for partial in folder.rglob(".*.partial"):  # of a process that was killed
+            partial.unlink(missing_ok=True)
         yield
+
+
+def _lock(file: IO[str]) -> None:
+    """Lock a file, at the second try where somebody only looked whether it was locked."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(0.1)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def refuse_if_locked(folder: Path) -> None:
+    """Say early that another process runs a study, before anything is prepared for it.
+
+    Raises:
+        StudyError: another process is running this study.
+    """
+    if folder.is_dir():
+        with locked(folder):
+            pass
 
 
 def _read(model: type[Model], path: Path, remedy: str) -> Model:
@@ -125,4 +187,5 @@ def _read(model: type[Model], path: Path, remedy: str) -> Model:
                 "report it with that version, or run the study under another --name"
             ) from problem
         where = ".".join(map(str, first["loc"]))
-        raise StudyError(f"{path}: is damaged{' at ' + where if where else ''}: {first['msg']}; {remedy}") from problem
+        at = f" at {where}" if where else ""
+        raise DamagedRecordError(f"{path}: is damaged{at}: {first['msg']}; {remedy}") from problem

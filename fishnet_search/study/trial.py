@@ -1,15 +1,22 @@
-"""One trial, from its spec to its record."""
+"""One trial, from its spec to its record, a step an epoch."""
 
 from __future__ import annotations
 
+import errno
+import gc
+import hashlib
+import json
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from safetensors.torch import save as to_safetensors
 
 from fishnet_search.data.images import ImageSet
 from fishnet_search.graph.build import build_graph
@@ -20,15 +27,29 @@ from fishnet_search.study.record import (
     EpochRecord,
     Evaluation,
     Failure,
+    State,
     StudyRecord,
     TrialRecord,
     VariantRecord,
 )
-from fishnet_search.study.store import trial_name
+from fishnet_search.study.store import checkpoint_file, trial_name, weights_file, write_whole
 from fishnet_search.task import classification
 from fishnet_search.train.batches import normalisation_of
+from fishnet_search.train.checkpoint import Checkpoint, DamagedCheckpoint, from_bytes, to_bytes
 from fishnet_search.train.device import choose_device
-from fishnet_search.train.loop import Epoch, train
+from fishnet_search.train.epoch import Epoch
+from fishnet_search.train.loop import Training
+from fishnet_search.train.memory import out_of_memory
+from fishnet_search.train.ranks import ALONE, Ranks
+
+CHECKPOINT_SHARE = 0.02
+"""Most of a trial's time that goes into writing checkpoints, so that small trials do without them."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says of a full disk: a matter of the study, which stops, and not of one network, which would fail."""
+
+Steps = Generator[TrialRecord, bool, None]
+"""Yields how far a trial has come, and takes whether it is to go on."""
 
 
 @dataclass(frozen=True)
@@ -43,68 +64,178 @@ class Trial:
         """Unique in its study."""
         return trial_name(self.variant.name, self.seed)
 
-
-class Interrupted(Exception):  # noqa: N818 - no error: a person or the system asked to stop
-    """A trial was stopped from outside; `record` holds what it had reached."""
-
-    def __init__(self, record: TrialRecord) -> None:
-        super().__init__(record.trial)
-        self.record = record
+    def key(self, study: StudyRecord) -> str:
+        """Return what the trial is known by, whatever it is called: equal keys give equal figures."""
+        parts = [self.variant.identity, self.variant.recipe.model_dump(), study.data.fingerprint, self.seed]
+        return hashlib.sha256(json.dumps([*parts, study.workers]).encode()).hexdigest()
 
 
-def run_trial(
-    trial: Trial, study: StudyRecord, images: ImageSet, on_epoch: Callable[[EpochRecord], None]
-) -> tuple[TrialRecord, Mapping[str, Tensor]]:
-    """Train one network and return its record and the weights of its best epoch.
+@dataclass(frozen=True)
+class RankWork:
+    """What the other processes that train a trial together need to know."""
 
-    An error in building or training makes a record of state `failed`, without weights.
+    trial: Trial
+    start: Checkpoint | None
+    micro_batches: int
+
+
+Team = Callable[[RankWork], AbstractContextManager[Ranks]]
+"""Starts the other ranks of a trial and makes this process rank 0 of them, for as long as the context lasts."""
+
+
+def alone(_: RankWork) -> AbstractContextManager[Ranks]:
+    """Train in this process only."""
+    return nullcontext(ALONE)
+
+
+def trial_steps(
+    trial: Trial,
+    study: StudyRecord,
+    images: ImageSet,
+    folder: Path,
+    *,
+    team: Team = alone,
+    checkpoint_share: float = CHECKPOINT_SHARE,
+) -> Steps:
+    """Train one network, from its checkpoint if there is one.
+
+    Yields a record of state `interrupted` at the beginning and after every epoch, and is sent whether to go on. The
+    last one that it yields is `complete`, `pruned` or, after an error in building or training, `failed`. The weights
+    are in the study's folder by then. A network that memory does not suffice for is trained once more from the
+    beginning, with each batch in two parts; a checkpoint of that is gone on from in the same way.
 
     Raises:
-        Interrupted: by Ctrl-C or SIGTERM.
+        OSError: the disk is full.
+        RankLost: a process that trains it together with this one is gone.
     """
+    split = 1 if _Attempt(trial, study, images, folder, 2).checkpoint() is None else 2
+    while True:
+        attempt = _Attempt(trial, study, images, folder, split)
+        try:
+            yield from attempt.steps(team, checkpoint_share)
+            return
+        except Exception as problem:
+            if isinstance(problem, RankLost) or (isinstance(problem, OSError) and problem.errno in NO_ROOM):
+                raise
+            if split == 2 or trial.variant.recipe.batch_size < 4 or not out_of_memory(problem):
+                yield attempt.record("failed", failure=_failure(problem))
+                return
+        split = 2
+        del attempt
+        gc.collect()  # what the network took
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def follow_trial(work: RankWork, images: ImageSet, ranks: Ranks) -> None:
+    """Do the share of a rank other than 0, for as long as rank 0 goes on."""
     device = choose_device()
-    where = environment(device)
-    started = datetime.now(timezone.utc)
-    clock = time.perf_counter()
-    epochs: list[EpochRecord] = []
+    with _training(work, images, ranks, device) as training:
+        training.follow()
 
-    def note(epoch: Epoch) -> None:
-        epochs.append(_epoch_record(epoch))
-        on_epoch(epochs[-1])
 
-    def record(**outcome: Any) -> TrialRecord:
-        return TrialRecord.model_validate(
-            {
-                "trial": trial.name,
-                "variant": trial.variant.name,
-                "levels": trial.variant.levels,
-                "seed": trial.seed,
-                "spec": trial.variant.spec,
-                "recipe": study.recipe,
-                "data": study.data,
-                "params": trial.variant.params,
-                "macs": trial.variant.macs,
-                "epochs": tuple(epochs),
-                "best_epoch": None,
-                "test": None,
-                "failure": None,
-                "started": started.isoformat(timespec="seconds"),
-                "wall_seconds": round(time.perf_counter() - clock, 3),
-                "environment": where,
-                **outcome,
-            }
-        )
+def _training(work: RankWork, images: ImageSet, ranks: Ranks, device: torch.device) -> Training:
+    variant, seed = work.trial.variant, work.trial.seed
+    return Training(
+        build_network(build_graph(variant.spec), seed=seed).to(device),
+        images,
+        variant.recipe,
+        seed=seed,
+        device=device,
+        start=work.start,
+        micro_batches=work.micro_batches,
+        ranks=ranks,
+    )
 
-    try:
-        network = build_network(build_graph(trial.variant.spec), seed=trial.seed).to(device)
-        training = train(network, images, study.recipe, seed=trial.seed, device=device, on_epoch=note)
-    except KeyboardInterrupt:
-        raise Interrupted(record(state="interrupted")) from None
-    except Exception as problem:  # noqa: BLE001 - one network that fails must not end the study
-        failure = Failure(type=type(problem).__name__, message=str(problem), traceback=traceback.format_exc())
-        return record(state="failed", failure=failure), {}
-    outcome = record(state="complete", best_epoch=training.best_epoch, test=_evaluation(training.test))
-    return outcome, training.best_weights
+
+class RankLost(Exception):  # noqa: N818 - nobody's mistake: the trial goes on from its checkpoint
+    """One of the processes that train a trial together is gone."""
+
+
+class _Attempt:
+    """A trial from its beginning or from its checkpoint to its end, with each batch in so many parts."""
+
+    def __init__(self, trial: Trial, study: StudyRecord, images: ImageSet, folder: Path, micro_batches: int) -> None:
+        self.trial, self.study, self.images, self.folder = trial, study, images, folder
+        self.draft = draft_of(trial, study).model_copy(update={"micro_batches": micro_batches})
+        self.file = checkpoint_file(folder, trial.name)
+        self.key = f"{self.draft.key} in {micro_batches}"
+        self.epochs: tuple[EpochRecord, ...] = ()
+        self.began = time.perf_counter()
+        self.before = 0.0  # seconds that went into the epochs of the checkpoint
+
+    def steps(self, team: Team, checkpoint_share: float) -> Steps:
+        work = RankWork(self.trial, self.checkpoint(), self.draft.micro_batches)
+        if work.start is not None:
+            self.epochs = tuple(map(_epoch_record, work.start.epochs))
+            self.before = sum(epoch.seconds for epoch in work.start.epochs)
+        with team(work) as ranks, _training(work, self.images, ranks, choose_device()) as training:
+            goes_on = yield self.record("interrupted")
+            saved, cost = time.perf_counter(), 0.0
+            while goes_on and not training.done:
+                self.epochs = (*self.epochs, _epoch_record(training.next_epoch()))
+                now = time.perf_counter()
+                if not training.done and (now - saved) * checkpoint_share >= cost:
+                    write_whole(self.file, to_bytes(training.checkpoint(), self.key))
+                    saved, cost = time.perf_counter(), time.perf_counter() - now
+                goes_on = yield self.record("interrupted")
+            if not training.done:
+                yield self.record("pruned", best_epoch=_best_epoch(self.epochs))
+                return
+            outcome = training.outcome()
+        write_whole(weights_file(self.folder, self.trial.name), to_safetensors(dict(outcome.best_weights)))
+        yield self.record("complete", best_epoch=outcome.best_epoch, test=_evaluation(outcome.test))
+
+    def record(self, state: State, **outcome: Any) -> TrialRecord:
+        """Return the trial as it stands."""
+        seconds = round(self.before + time.perf_counter() - self.began, 3)
+        return self.draft.model_copy(update={"state": state, "epochs": self.epochs, "wall_seconds": seconds, **outcome})
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return where an earlier attempt had come; a damaged checkpoint, or another trial's, is as good as none."""
+        try:
+            return from_bytes(self.file.read_bytes(), self.key)
+        except (FileNotFoundError, DamagedCheckpoint):
+            return None
+
+
+def pruned(snapshot: TrialRecord) -> TrialRecord:
+    """Return the record of a trial that was stopped early where it stands."""
+    return snapshot.model_copy(update={"state": "pruned", "best_epoch": _best_epoch(snapshot.epochs)})
+
+
+def failed(snapshot: TrialRecord, kind: str, message: str, told: str = "") -> TrialRecord:
+    """Return the record of a trial that its worker can tell nothing more of."""
+    return snapshot.model_copy(
+        update={"state": "failed", "failure": Failure(type=kind, message=message, traceback=told)}
+    )
+
+
+def draft_of(trial: Trial, study: StudyRecord) -> TrialRecord:
+    """Return the record of a trial that has not begun, in this process."""
+    return TrialRecord(
+        trial=trial.name,
+        key=trial.key(study),
+        variant=trial.variant.name,
+        levels=trial.variant.levels,
+        seed=trial.seed,
+        state="interrupted",
+        spec=trial.variant.spec,
+        recipe=trial.variant.recipe,
+        data=study.data,
+        params=trial.variant.params,
+        macs=trial.variant.macs,
+        activations=trial.variant.activations,
+        latency_ms=trial.variant.latency_ms,
+        epochs=(),
+        best_epoch=None,
+        test=None,
+        failure=None,
+        workers=study.workers,
+        started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        wall_seconds=0.0,
+        environment=environment(choose_device(), torch.get_num_threads()),
+    )
 
 
 def data_record(images: ImageSet, limit: int | None) -> DataRecord:
@@ -122,6 +253,14 @@ def data_record(images: ImageSet, limit: int | None) -> DataRecord:
         validation_images=len(images.validation.labels_N),
         test_images=len(images.test.labels_N),
     )
+
+
+def _failure(problem: Exception) -> Failure:
+    return Failure(type=type(problem).__name__, message=str(problem), traceback=traceback.format_exc())
+
+
+def _best_epoch(epochs: tuple[EpochRecord, ...]) -> int | None:
+    return max(epochs, key=lambda epoch: (epoch.validation.top1, -epoch.validation.loss)).epoch if epochs else None
 
 
 def _epoch_record(epoch: Epoch) -> EpochRecord:

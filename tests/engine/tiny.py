@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fishnet_search.engine.plan import plan_study
-from fishnet_search.space.space import load_space
+from fishnet_search.engine.run import Settings, run_study
 
 SPACE = """\
 description: Two ways of downsampling, tiny.
@@ -34,27 +34,41 @@ def write_space(folder: Path, text: str = SPACE) -> Path:
     return path
 
 
-def plan(folder: Path, **changes):
-    arguments = {"name": "tiny", "command": "test", "data": None, "epochs": None, "seeds": None, "limit": 40} | changes
-    return plan_study(load_space(write_space(folder)), **arguments)
+def plan(folder: Path, text: str = SPACE, **changes):
+    """The study of a space, in the folder `study`."""
+    return plan_study(write_space(folder, text), folder / "study", **({"command": "test", "limit": 40} | changes))
 
 
 class Recorder:
     """An observer that remembers what it was told, and may act on an epoch."""
 
-    def __init__(self, on_epoch=lambda trial, epoch: None):
-        self.planned = self.done = None
-        self.started, self.ended = [], []
+    def __init__(self, on_epoch=lambda snapshot: None):
+        self.planned, self.done = None, []
+        self.started, self.ended, self.refused, self.notices = [], [], [], []
         self.on_epoch = on_epoch
 
     def study_started(self, *, planned, done):
-        self.planned, self.done = planned, done
+        self.planned, self.done = planned, [record.trial for record in done]
 
-    def trial_started(self, trial):
-        self.started.append(trial)
+    def plan_changed(self, planned):
+        self.planned = planned
 
-    def epoch_ended(self, trial, epoch):
-        self.on_epoch(trial, epoch)
+    def trial_started(self, snapshot):
+        self.started.append(snapshot.trial)
+
+    def epoch_ended(self, snapshot):
+        self.on_epoch(snapshot)
 
     def trial_ended(self, record):
         self.ended.append((record.trial, record.state))
+
+    def candidate_refused(self, refusal):
+        self.refused.append(refusal.name)
+
+    def noticed(self, sentence):
+        self.notices.append(sentence)
+
+
+def run(plan, folder, observer=None, **settings):
+    """The records of a study that is run here and now."""
+    return run_study(plan, folder, observer or Recorder(), Settings(**settings))

@@ -43,11 +43,11 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"", b'{"format": 1, "tri', b"[]", b'{"format": 2}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b'{"format": 1, "tri', b"[]", b'{"format": 3}', b"\xff"])
 def test_a_damaged_record_is_named_with_what_to_do(tmp_path, content):
     (tmp_path / "trials").mkdir()
     (tmp_path / "trials" / "max-2x2-seed0.json").write_bytes(content)
-    with pytest.raises(StudyError, match=r"max-2x2-seed0.json: is damaged.*delete it and run the study again"):
+    with pytest.raises(StudyError, match=r"max-2x2-seed0.json: is damaged.*run the study again to do that trial anew"):
         read_trials(tmp_path)
 
 

@@ -1,0 +1,110 @@
+"""What a space asks for, counted before anything is built or trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fishnet_search.data.listing import Listing
+from fishnet_search.data.sources import list_images
+from fishnet_search.space.candidates import Candidate, Refusal, SpelledSpace
+from fishnet_search.space.design import Random, Search
+from fishnet_search.space.enumeration import drawn
+from fishnet_search.space.space import load_space
+
+SAMPLE = 200
+"""Combinations that are drawn from a space whose candidates a search is to choose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """The candidates of a space, or of a search's space a sample, and what is no candidate."""
+
+    space: SpelledSpace
+    images: Listing
+    candidates: tuple[Candidate, ...]  # the baseline first
+    refused: tuple[Refusal, ...]
+    duplicates: tuple[Refusal, ...]  # the network of an earlier candidate, trained by the same recipe
+
+    @property
+    def baseline(self) -> Candidate:
+        """What the others are compared with."""
+        return self.candidates[0]
+
+    @property
+    def dearest(self) -> Candidate:
+        """The candidate with the most MACs."""
+        return max(self.candidates, key=lambda candidate: candidate.cost.macs)
+
+    @property
+    def trials(self) -> int:
+        """How many trainings the design asks for; of a search, as many as it may come to."""
+        design, seeds = self.space.space.design, len(self.space.space.seeds)
+        if isinstance(design, Search):
+            return design.candidates + (1 + design.finalists) * (seeds - 1)
+        return len(self.candidates) * seeds
+
+    @property
+    def epochs(self) -> float:
+        """Epochs of all trials, none of which is stopped early; of a search, as the mean of the sample has it."""
+        return self.trials * sum(candidate.recipe.epochs for candidate in self.candidates) / len(self.candidates)
+
+
+def survey(
+    path: Path,
+    *,
+    data: str | None = None,
+    on_candidate: Callable[[int | None], None] = lambda total: None,
+) -> Survey:
+    """Spell out a space.
+
+    Args:
+        path: of the space.
+        data: image source in place of the space's, which decides how many classes there are.
+        on_candidate: is told after each candidate how many there are in all, as far as that is known.
+
+    Raises:
+        SpaceError: the space cannot be read or spelled out, or its baseline is not feasible.
+        DataError: the images are missing or not laid out as they should be; none of them is opened.
+    """
+    space = load_space(path)
+    images = list_images(space.space.data if data is None else data)
+    if len(images.classes) != space.base.classes:
+        space = load_space(path, classes=len(images.classes))
+    total = _total(space)
+    found: list[Candidate | Refusal] = []
+    for each in _sample(space) if space.searches else space.candidates():
+        found.append(each)
+        on_candidate(total)
+    refusals = [each for each in found if isinstance(each, Refusal)]
+    return Survey(
+        space,
+        images,
+        candidates=tuple(each for each in found if isinstance(each, Candidate)),
+        refused=tuple(each for each in refusals if each.duplicate_of is None),
+        duplicates=tuple(each for each in refusals if each.duplicate_of is not None),
+    )
+
+
+def _sample(space: SpelledSpace) -> Iterator[Candidate | Refusal]:
+    """Yield the baseline and combinations that are drawn evenly, each once."""
+    design = space.space.design
+    seed = design.seed if isinstance(design, Search) else 0
+    yield space.baseline
+    seen = {space.baseline.name}
+    for number in range(SAMPLE):
+        made = space.candidate(drawn(space.axes, seed, number))
+        if made.name not in seen:
+            seen.add(made.name)
+            yield made
+
+
+def _total(space: SpelledSpace) -> int | None:
+    """Return how many combinations are gone through, as far as that is known before."""
+    design = space.space.design
+    if isinstance(design, Random):
+        return design.candidates + 1
+    if space.searches:
+        return SAMPLE + 1
+    return space.cardinality if design.kind == "grid" else None

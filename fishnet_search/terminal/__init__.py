@@ -1,0 +1,7 @@
+"""What a person sees in a terminal: live progress, tables, sentences."""
+
+from fishnet_search.terminal.console import make_console
+from fishnet_search.terminal.live import LiveProgress
+from fishnet_search.terminal.tables import description, effects_table, measured_table
+
+__all__ = ["LiveProgress", "description", "effects_table", "make_console", "measured_table"]
