@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import random
-import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from machine import where
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -32,7 +29,6 @@ from fishnet_search.graph.stages import body_graph, bridge_graph, head_graph, ta
 from fishnet_search.network.network import build_network
 from fishnet_search.spec.architecture import Architecture
 from fishnet_search.spec.loading import load_spec, with_fields
-from fishnet_search.study.environment import environment
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it uses what torch deprecates
@@ -122,7 +118,7 @@ def main() -> None:
         f"- `with_fields` made the {len(specs):,} distinct specs, {len(specs) / making:,.0f} a second, not timed above"
     )
     print(f"- all counters found the same MACs in {wanted.sample} of the specs")
-    for line in _where(core):
+    for line in (core, *where("torch", "fvcore", "pydantic")):
         print(f"- {line}")
 
 
@@ -219,18 +215,6 @@ def _on_one_core() -> str:
         return "one thread, on whichever core the system chose"
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     return "one thread, pinned to one core"
-
-
-def _where(core: str) -> Iterator[str]:
-    machine = environment(torch.device("cpu"))
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "fvcore", "pydantic"))
-    yield f"{machine.processor}, {os.cpu_count()} cores; {core}; Python {platform.python_version()}, {packages}"
-    folder = Path(__file__).parent
-    commit, changes = (
-        subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
-        for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", "../fishnet_search"])
-    )
-    yield f"commit {commit}{', with changes that are not committed' if changes else ''}"
 
 
 if __name__ == "__main__":
