@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -155,7 +157,7 @@ def run(
         jobs=jobs_for(plan.space.space) if jobs is None else jobs,
         time_limit=time_limit,
         storage=storage,
-        reuse=tuple(sorted({*(reuse or ()), *(others or ())})),
+        reuse=_studies_in([*(reuse or ()), *(others or ())]),
         ray_address=ray_address,
     )
     for stop in (signal.SIGINT, signal.SIGTERM):  # a batch system's end is as orderly as Ctrl-C
@@ -465,6 +467,14 @@ def _write_report(folder: Path, reports: Path) -> Report:
     return write_report(read_study(folder), read_trials(folder), reports / folder.name, command=_command())
 
 
+def _studies_in(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """Return those of some folders that are studies: `studies/*` has other files too."""
+    found = tuple(folder for folder in folders if (folder / "study.json").is_file())
+    if folders and not found:
+        raise StudyError(f"--reuse {folders[0]}: is no study; `fishnet-search list` shows which there are")
+    return found
+
+
 def _last_study(studies: Path) -> Path:
     files = sorted(studies.glob("*/study.json"), key=lambda path: path.stat().st_mtime)
     if not files:
@@ -473,4 +483,5 @@ def _last_study(studies: Path) -> Path:
 
 
 def _command() -> str:
-    return shlex.join(["fishnet-search", *sys.argv[1:]])
+    """Return the command line as it was given, but for passwords in addresses, which are not for records."""
+    return re.sub(r"(://[^:/@\s]+):[^@\s]+@", r"\1@", shlex.join(["fishnet-search", *sys.argv[1:]]))

@@ -16,7 +16,8 @@ from fishnet_search.spec.loading import load_spec, preset_names
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line.partition("#")[0].strip() for line in re.findall(r"^    (fishnet-search .+)$", README, re.MULTILINE)]
-SHORT = ["--limit", "20", "--epochs", "1", "--seeds", "1"]  # later options win, so the run is the README's but shorter
+# later options win, so the run is the README's but shorter
+SHORT = ["--limit", "20", "--epochs", "1", "--seeds", "1", "--jobs", "1"]
 
 
 def block(language: str) -> str:
@@ -37,9 +38,11 @@ def home(tmp_path, monkeypatch):
 
 
 def test_every_command_runs(home, monkeypatch, capsys):
-    assert len(COMMANDS) == 10
+    assert len(COMMANDS) == 13
     for command in COMMANDS:
         words = shlex.split(command)
+        if words[1] == "dashboard":  # serves until Ctrl-C, in tests of its own
+            continue
         monkeypatch.setattr(sys, "argv", words + SHORT if words[1] == "run" else words)
         with pytest.raises(SystemExit) as end:
             cli.main()
@@ -69,9 +72,7 @@ def test_the_table_of_presets_has_every_preset_with_its_cost():
     }
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/language.md", "benchmarks/README.md"]
-)
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"])
 def test_links_to_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = re.findall(r"\]\((?!http)([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text)

@@ -18,16 +18,13 @@ from pathlib import Path
 from fishnet_search.engine.mirror import Mirror
 from fishnet_search.engine.observer import Observer
 from fishnet_search.engine.proposals import Proposals
+from fishnet_search.engine.refusals import refuse_other_settings, refuse_unfit_names
 from fishnet_search.engine.searching import finalists_of, values_of
 from fishnet_search.engine.stopping import Stopping
-from fishnet_search.errors import StudyError
 from fishnet_search.space.design import Stop
 from fishnet_search.study.record import EVIDENCE, StudyRecord, TrialRecord, VariantRecord
 from fishnet_search.study.store import checkpoint_file, trial_file, weights_file, write_record
 from fishnet_search.study.trial import Trial, draft_of, failed
-
-LONGEST_NAME = 200
-"""Letters of a trial's name; file systems take 255 with endings and all."""
 
 MOST_LOSSES = 3
 """Times that a trial's worker may be lost before the trial is taken to be the reason."""
@@ -253,6 +250,7 @@ class Conductor:
             for record in mirror.records_elsewhere(self._records):
                 if self.search is not None and record.variant not in self._variants:
                     self._variants[record.variant] = self.search.variant(record.variant, record.levels)
+                refuse_other_settings(self.study, [record], f"the storage of study {self._study.name}")
                 write_record(trial_file(self.folder, record.trial), record)
                 self._note(record)
                 self.observer.trial_ended(record)
@@ -291,24 +289,6 @@ def _shuffled(variants: Sequence[VariantRecord]) -> list[VariantRecord]:
     """
     baseline, *others = variants
     return [baseline, *sorted(others, key=lambda variant: hashlib.sha256(variant.name.encode()).digest())]
-
-
-def refuse_unfit_names(trials: Iterable[Trial], folder: Path) -> None:
-    """Refuse names that would cost a training before the file system refuses them.
-
-    Raises:
-        StudyError: two trials would share a file, or a name is too long for one.
-    """
-    names = Counter(trial.name for trial in trials)
-    for name, count in names.most_common(1):
-        if count > 1:
-            raise StudyError(f"{folder}: {count} trials would share the file name {name}; name the levels differently")
-        longest = max(names, key=len)
-        if len(longest) > LONGEST_NAME:
-            raise StudyError(
-                f"{folder}: trial {longest} has a name of {len(longest)} letters, more than the {LONGEST_NAME} that "
-                "fit a file; give the axes shorter names"
-            )
 
 
 def _duplicate(draft: TrialRecord, source: Source, folder: Path) -> TrialRecord:

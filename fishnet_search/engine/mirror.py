@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import platform
 import threading
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,12 +25,15 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
 
 from fishnet_search.errors import StudyError
 from fishnet_search.study.record import EVIDENCE, TrialRecord
 
 HEARTBEAT_SECONDS = 30
 """A machine that has not been heard of for five of these is taken for dead, and its trials are run elsewhere."""
+
+SECONDS_TO_TRY_AGAIN = 2.0
 
 _DIRECTIONS = {"maximize": StudyDirection.MAXIMIZE, "minimize": StudyDirection.MINIMIZE}
 _STATES = {"complete": TrialState.COMPLETE, "duplicate": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
@@ -131,8 +135,8 @@ class Mirror:
             return
         self.report(record)
         trial = optuna.Trial(self.study, self.here.pop(record.trial))
-        for key, attribute in attributes.items():
-            trial.set_user_attr(key, attribute)
+        if self.shared:  # it has its name and owner since it was claimed
+            trial.set_user_attr("record", attributes["record"])
         self.study.tell(trial.number, figures, state=state, skip_if_finished=True)
 
     def records_elsewhere(self, records: Mapping[str, TrialRecord]) -> list[TrialRecord]:
@@ -250,14 +254,27 @@ def bears_out(records: Mapping[str, TrialRecord], storage: BaseStorage, values: 
 
 def _database(url: str) -> RDBStorage:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # which heartbeats have been for years
-            return RDBStorage(url, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=5 * HEARTBEAT_SECONDS)
+        return _connected(url)
     except ImportError as problem:
         raise StudyError(f"--storage {_without_password(url)}: {problem}") from problem
     except Exception as problem:
         reason = str(problem).partition("\n")[0]
         raise StudyError(f"--storage {_without_password(url)}: cannot be opened: {reason}; check the URL") from problem
+
+
+def _connected(url: str) -> RDBStorage:
+    """Open a database, at the second try where another machine made its tables at the same moment."""
+
+    def connect() -> RDBStorage:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # which heartbeats have been for years
+            return RDBStorage(url, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=5 * HEARTBEAT_SECONDS)
+
+    try:
+        return connect()
+    except SQLAlchemyError:
+        time.sleep(SECONDS_TO_TRY_AGAIN)
+        return connect()
 
 
 def _without_password(url: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import optuna
-from optuna.trial import FixedTrial, FrozenTrial, TrialState
+from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from fishnet_search.engine.mirror import Mirror, Values
 from fishnet_search.engine.plan import Plan
@@ -14,6 +15,7 @@ from fishnet_search.engine.searching import params_of, sampler_of, suggested
 from fishnet_search.errors import SpaceError, StudyError
 from fishnet_search.space.design import Search
 from fishnet_search.study.record import RefusedRecord, TrialRecord, VariantRecord
+from fishnet_search.study.store import trial_name
 from fishnet_search.study.trial import Trial
 
 MOST_REFUSED = 20
@@ -67,6 +69,9 @@ class Proposals:
             if record.trial not in self.mirror.here:
                 self._insert(record.trial, record.levels)
             self.mirror.tell(record, values)
+        numbers = [int(name[1]) for record in records.values() if (name := re.fullmatch(r"c(\d+)", record.variant))]
+        while len(study.get_trials(deepcopy=False)) <= max(numbers, default=-1):
+            study.add_trial(create_trial(state=TrialState.FAIL))  # no number, and so no name, is given twice
 
     def variant(self, name: str, levels: Mapping[str, Any]) -> VariantRecord:
         """Return a candidate that was tried before.
@@ -83,11 +88,12 @@ class Proposals:
         return found
 
     def unrecorded(self, records: Mapping[str, TrialRecord]) -> list[VariantRecord]:
-        """Return the candidates whose first trial was under way here and has left no record."""
+        """Return the candidates beside the baseline whose first trial was under way here and has left no record."""
+        baseline = trial_name(self._plan.study.baseline, self._plan.study.seeds[0])
         return [
             self.variant(name.rpartition("-seed")[0], self._levels(trial))
             for name, trial in self.mirror.trials().items()
-            if name in self.mirror.here and name not in records
+            if name in self.mirror.here and name not in records and name != baseline
         ]
 
     def _other_space(self, name: str, why: str) -> StudyError:

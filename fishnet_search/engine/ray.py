@@ -210,7 +210,10 @@ def _refuse_unreachable(address: str) -> None:
 
 def _unreachable(address: str, problem: Exception) -> StudyError:
     reason = str(problem).partition("\n")[0]
-    return StudyError(f"--ray-address {address}: {reason}; start Ray by `ray start --head`, or leave the option out")
+    return StudyError(
+        f"--ray-address {address}: {reason}; start Ray by `ray start --head`, or leave the option out; a "
+        "cluster that asks for a token needs RAY_AUTH_MODE=token in the environment of every command"
+    )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,14 @@ from fishnet_search.engine.mirror import Mirror, bears_out, open_storage, owner_
 from fishnet_search.engine.observer import Observer
 from fishnet_search.engine.plan import Plan
 from fishnet_search.engine.proposals import Proposals
+from fishnet_search.engine.refusals import refuse_other_settings
 from fishnet_search.engine.searching import directions, values_of
 from fishnet_search.errors import StudyError
 from fishnet_search.space.design import Search
 from fishnet_search.space.model import Space
-from fishnet_search.study.record import EVIDENCE, RefusedRecord, StudyRecord, TrialRecord
+from fishnet_search.study.record import EVIDENCE, RefusedRecord, TrialRecord
 from fishnet_search.study.store import checkpoint_file, locked, mended_trials, read_study, read_trials
 from fishnet_search.study.trial import Trial
-from fishnet_search.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def _conducting(plan: Plan, folder: Path, observer: Observer, settings: Settings
         study = study.model_copy(
             update={"variants": (*study.variants, *variants, *search.unrecorded(records)), "refused": _refused(folder)}
         )
+        refuse_other_settings(study, whole, folder)
     for record in whole:
         if record.state in (*EVIDENCE, "pruned"):  # a kill may have come before its checkpoint was removed
             checkpoint_file(folder, record.trial).unlink(missing_ok=True)
@@ -169,38 +170,14 @@ def _reusable(folders: Iterable[Path], own: Path, observer: Observer) -> Iterato
             observer.noticed(f"--reuse: {problem}; nothing of {folder} is used")
 
 
-def refuse_other_settings(study: StudyRecord, records: Sequence[TrialRecord], folder: Path) -> None:
-    """A study compares like with like: what is done in its folder was trained in the way that is asked for now.
-
-    Raises:
-        StudyError: a trial has figures of another recipe, other data, or another architecture of the same name.
-    """
-    variants = {variant.name: variant for variant in study.variants}
-    for record in records:
-        if record.state not in (*EVIDENCE, "pruned"):
-            continue
-        variant = variants.get(record.variant)
-        differs = [
-            *(_differences(record.recipe, variant.recipe) if variant is not None else []),
-            *(["other images or another --limit"] if record.data.fingerprint != study.data.fingerprint else []),
-            *(["another architecture"] if variant is not None and record.spec != variant.spec else []),
-            *([f"workers {record.workers} (now {study.workers})"] if record.workers != study.workers else []),
-        ]
-        if differs:
-            raise StudyError(
-                f"{folder}: trial {record.trial} was made with {', '.join(differs)}; "
-                "give another --name, or delete the folder to start over"
-            )
-
-
-def _differences(had: Recipe, asked: Recipe) -> list[str]:
-    now = asked.model_dump()
-    return [f"{field} {value} (now {now[field]})" for field, value in had.model_dump().items() if value != now[field]]
-
-
 def jobs_for(space: Space) -> int:
     """Return how many trials this machine can run at a time with what each is to have."""
     gpus, needed = torch.cuda.device_count(), space.resources.gpu or 1
     if gpus:
         return max(1, int(gpus / (needed * space.workers)))
-    return max(1, (os.cpu_count() or 1) // (space.resources.cpu * space.workers))
+    return max(1, _cores() // (space.resources.cpu * space.workers))
+
+
+def _cores() -> int:
+    """Return how many cores this process may use, which a batch system may have limited."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -57,7 +57,7 @@ class _Follower:
         self.connection, theirs = SPAWN.Pipe()
         arguments = (theirs, work, images, rank, world, address, torch.get_num_threads())
         self.process: BaseProcess = SPAWN.Process(target=_follow, args=arguments)
-        with for_a_child(gpu=rank):
+        with for_a_child(gpus=[rank]):
             self.process.start()
         theirs.close()
 
@@ -101,22 +101,22 @@ def end_with_parent() -> None:
 
 
 @contextmanager
-def for_a_child(*, gpu: int | None) -> Iterator[None]:
-    """Have a process that starts now leave Ctrl-C to this one, and see one of several GPUs if one is given.
+def for_a_child(*, gpus: Sequence[int] | None) -> Iterator[None]:
+    """Have a process that starts now leave Ctrl-C to this one, and of several GPUs see those with these numbers.
 
     It never sees the signals that are held back here; this process sees them as soon as the other one is there.
     """
     resource_tracker.ensure_running()  # which else is started with the other process, and lets signals through
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = 0 if gpu is None else torch.cuda.device_count()
+    count = 0 if gpus is None else torch.cuda.device_count()
     try:
-        if gpu is not None and gpus > 1:
-            names = before.split(",") if before else [str(one) for one in range(gpus)]
-            os.environ["CUDA_VISIBLE_DEVICES"] = names[gpu % gpus]
+        if gpus is not None and count > 1:
+            names = before.split(",") if before else [str(one) for one in range(count)]
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(dict.fromkeys(names[gpu % count] for gpu in gpus))
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if gpus > 1:
+        if count > 1:
             os.environ.pop("CUDA_VISIBLE_DEVICES")
             os.environ.update({} if before is None else {"CUDA_VISIBLE_DEVICES": before})

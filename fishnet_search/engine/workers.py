@@ -92,7 +92,7 @@ class Worker:
 
     def dismiss(self) -> None:
         """End the process at once: what it has reached is in the conductor's hands or in a checkpoint."""
-        if self.process is not None:
+        if self.process is not None and self.process.pid is not None:  # Ctrl-C may have come before it was started
             self.process.kill()
             self.process.join()
             self.connection.close()
@@ -101,7 +101,8 @@ class Worker:
     def _hire(self) -> None:
         self.connection, theirs = SPAWN.Pipe()
         self.process = SPAWN.Process(target=_work, args=(theirs, self.orders, self.number), daemon=False)
-        with for_a_child(gpu=None if self.alone else self.number):
+        each = self.orders.study.workers
+        with for_a_child(gpus=None if self.alone else range(self.number * each, (self.number + 1) * each)):
             self.process.start()
         theirs.close()
 

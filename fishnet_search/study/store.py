@@ -147,9 +147,13 @@ def locked(folder: Path) -> Iterator[None]:
             raise StudyError(
                 f"{folder}: is being run by process {owner}; wait for it, or give another --name"
             ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        try:
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+        except OSError as problem:
+            problem.filename = file.name
+            raise
         for partial in folder.rglob(".*.partial"):  # of a process that was killed
             partial.unlink(missing_ok=True)
         yield

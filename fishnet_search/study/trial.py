@@ -45,6 +45,9 @@ from fishnet_search.train.ranks import ALONE, Ranks
 CHECKPOINT_SHARE = 0.02
 """Most of a trial's time that goes into writing checkpoints, so that small trials do without them."""
 
+LEAST_COST = 0.02
+"""Seconds that a first checkpoint is taken to cost, before it is known."""
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says of a full disk: a matter of the study, which stops, and not of one network, which would fail."""
 
@@ -171,7 +174,7 @@ class _Attempt:
             self.before = sum(epoch.seconds for epoch in work.start.epochs)
         with team(work) as ranks, _training(work, self.images, ranks, choose_device()) as training:
             goes_on = yield self.record("interrupted")
-            saved, cost = time.perf_counter(), 0.0
+            saved, cost = time.perf_counter(), LEAST_COST
             while goes_on and not training.done:
                 self.epochs = (*self.epochs, _epoch_record(training.next_epoch()))
                 now = time.perf_counter()

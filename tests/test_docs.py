@@ -1,0 +1,117 @@
+"""What the pages in docs/ show is true."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fishnet_search import cli
+from fishnet_search.space.candidates import Candidate
+from fishnet_search.space.space import load_space
+from fishnet_search.spec.loading import load_spec
+
+ROOT = Path(__file__).parents[1]
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+SHORT = ["--limit", "20", "--epochs", "1", "--seeds", "1", "--jobs", "1"]  # later options win: the page's but shorter
+ELSEWHERE = ("--ray-address", "--engine ray", "fishnet-search dashboard")
+"""What needs a cluster, a quarter of a minute to start Ray, or Ctrl-C to end; each has tests of its own."""
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[list[str]]:
+    lines = re.findall(r"^    (fishnet-search .+)$", PAGES[page], re.MULTILINE)
+    return [shlex.split(line.partition(" >")[0], comments=True) for line in lines]
+
+
+SPACE = blocks("spaces.md", "yaml")[0]
+PIECES = blocks("spaces.md", "yaml")[1:]
+
+
+def with_piece(piece: str) -> str:
+    """Return the page's space with what a piece has in place of the space's."""
+    space, change = yaml.safe_load(SPACE), yaml.safe_load(piece)
+    if "axes" in change and "design" not in change:
+        space["design"] = "grid"
+    return yaml.safe_dump(space | change, sort_keys=False)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder like a clone, with the files that the pages name."""
+    (tmp_path / "spaces").symlink_to(ROOT / "spaces")
+    for page in PAGES:
+        for block in blocks(page, "yaml"):
+            if name := re.match(r"# ([\w-]+\.yaml)\n", block):
+                (tmp_path / name[1]).write_text(block)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.split(":")[0] + " in " + piece.splitlines()[-1][:30])
+def test_every_piece_of_a_space_fits_the_space_of_the_page(tmp_path, piece):
+    (tmp_path / "mine.yaml").write_text(with_piece(piece))
+    space = load_space(tmp_path / "mine.yaml")
+    assert all(isinstance(found, Candidate) for found in space.candidates())
+
+
+def test_every_kind_of_design_has_a_piece():
+    designs = [yaml.safe_load(piece).get("design") for piece in PIECES]
+    kinds = {design["kind"] if isinstance(design, dict) else design for design in designs} - {None}
+    assert kinds >= {"grid", "one-factor", "list", "random", "tpe", "nsga2", "cmaes"}
+
+
+def test_check_shows_what_the_page_shows(home, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["fishnet-search", "check", "mine.yaml"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert not end.value.code
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert shown == blocks("spaces.md", "text")[0].splitlines()
+
+
+def test_every_command_runs(home, monkeypatch, capsys):
+    shown = [words for page in ("engines.md", "language.md", "spaces.md") for words in commands(page)]
+    for words in shown:
+        if any(word in shlex.join(words) for word in ELSEWHERE):
+            continue
+        expanded = [str(found) for word in words for found in (sorted(Path().glob(word)) if "*" in word else [word])]
+        monkeypatch.setattr(sys, "argv", expanded + SHORT if words[1] == "run" else expanded)
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert not end.value.code, (words, capsys.readouterr().err)
+    assert {words[1] for words in shown} >= {"check", "run", "status", "describe", "schema"}
+
+
+def test_what_is_run_elsewhere_is_there():
+    shown = [shlex.join(words) for page in PAGES for words in commands(page)]
+    assert all(any(word in command for command in shown) for word in ELSEWHERE)
+
+
+def test_the_specs_can_be_built(home):
+    for path in home.glob("*.yaml"):
+        if path.name != "mine.yaml":
+            assert load_spec(path).image_size
+
+
+def test_every_field_of_a_space_is_told():
+    from fishnet_search.space.model import Space
+    from fishnet_search.train.recipe import Recipe
+
+    told = set(re.findall(r"^\| `(\w+)` \|", PAGES["spaces.md"], re.MULTILINE))
+    assert told >= {*Space.model_fields, *Recipe.model_fields}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    headings = {name: re.findall(r"^#+ (.+)$", text, re.MULTILINE) for name, text in PAGES.items()}
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", PAGES[page]):
+        target, _, anchor = link.partition("#")
+        assert (ROOT / "docs" / target).exists(), target
+        anchors = {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings.get(target or page, ())}
+        assert not anchor or anchor in anchors, link
