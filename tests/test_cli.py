@@ -104,7 +104,7 @@ def test_every_command_has_help_with_an_example(call, command):
 
 def test_a_space_is_run_and_reported_and_listed(call, tmp_path):
     write_space(tmp_path)
-    code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--epochs", 1, "--seeds", 2, "--name", "quick")
+    code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--epochs", 1, "--seeds", 2, "--name", "quick", "--jobs", 1)
     assert code == 0
     assert (
         "study quick: grid, 2 variants, 2 seeds, 1 epoch, digits with 20 training, 20 validation and 20 test images"
@@ -120,7 +120,7 @@ def test_a_space_is_run_and_reported_and_listed(call, tmp_path):
     assert "baseline" in out
     assert "report: reports/quick/report.html" in out
 
-    code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--epochs", 1, "--seeds", 2, "--name", "quick")
+    code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--epochs", 1, "--seeds", 2, "--name", "quick", "--jobs", 1)
     assert code == 0
     assert "4 of 4 trials are complete already; 0 to go" in out
 
@@ -141,7 +141,7 @@ def test_paths_with_square_brackets_are_shown_as_they_are(call, tmp_path):
 
 def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
     write_space(tmp_path, SPACE.replace("learning_rate: 0.05", "learning_rate: 1.0e+30"))
-    code, out, _ = call("run", "tiny.yaml", "--limit", 20)
+    code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--jobs", 1)
     assert code == 1
     assert re.search(r"^\[1/4\] .+-seed0: failed after 0 epochs: TrainingError", out, re.MULTILINE)
     assert "4 of 4 trials failed; their records in studies/tiny/trials say why." in out
@@ -200,7 +200,7 @@ def test_what_a_person_can_mend_is_said_in_a_line_or_two_with_exit_code_2(call, 
 def test_candidates_that_are_refused_are_told_before_anything_is_trained(call, tmp_path):
     widths = SPACE.replace("values: [max-2x2, avg-2x2]", "values: [8, 9]")
     write_space(tmp_path, widths.replace("[tail.downsample, head.downsample]", "body.width"))
-    code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--epochs", 1, "--seeds", 1)
+    code, out, _ = call("run", "tiny.yaml", "--limit", 20, "--epochs", 1, "--seeds", 1, "--jobs", 1)
     assert code == 0
     assert (
         "refused: 9: tiny.yaml:3: axes: body[0].width: must be a multiple of the expansion 4, but is 9; use 8 or 12"
@@ -243,14 +243,14 @@ LONG = SPACE.replace("epochs: 2", "epochs: 30")
 
 def test_a_run_killed_in_the_middle_ends_with_every_trial_complete_exactly_once(tmp_path):
     write_space(tmp_path, LONG)
-    first = start(tmp_path, "run", "tiny.yaml", "--limit", "40")
+    first = start(tmp_path, "run", "tiny.yaml", "--limit", "40", "--jobs", "1")
     wait_for(tmp_path, 1, first)
     first.kill()
     first.wait()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("studies/tiny/trials/*.json")}
     assert 1 <= len(before) < 4
 
-    second = start(tmp_path, "run", "tiny.yaml", "--limit", "40")
+    second = start(tmp_path, "run", "tiny.yaml", "--limit", "40", "--jobs", "1")
     out, _ = second.communicate(timeout=300)
 
     assert second.returncode == 0, out
@@ -264,7 +264,7 @@ def test_a_run_killed_in_the_middle_ends_with_every_trial_complete_exactly_once(
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_end_a_run_cleanly(tmp_path, stop):
     write_space(tmp_path, LONG)
-    process = start(tmp_path, "run", "tiny.yaml", "--limit", "40")
+    process = start(tmp_path, "run", "tiny.yaml", "--limit", "40", "--jobs", "1")
     wait_for(tmp_path, 1, process)
     process.send_signal(stop)
     out, _ = process.communicate(timeout=60)

@@ -106,8 +106,32 @@ def for_a_child(*, gpus: Sequence[int] | None) -> Iterator[None]:
 
     It never sees the signals that are held back here; this process sees them as soon as the other one is there.
     """
+    with _held_back(signal.SIGINT, signal.SIGTERM), _seeing(gpus):
+        yield
+
+
+@contextmanager
+def _held_back(*numbers: int) -> Iterator[None]:
+    """Let signals wait: a process that starts meanwhile has them blocked, and is not left half started."""
     resource_tracker.ensure_running()  # which else is started with the other process, and lets signals through
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    came: list[int] = []
+    former = {}
+    if threading.current_thread() is threading.main_thread():  # blocking alone leaves them to other threads
+        former = {number: signal.signal(number, lambda number, _: came.append(number)) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextmanager
+def _seeing(gpus: Sequence[int] | None) -> Iterator[None]:
+    """Have a process that starts meanwhile see those of several GPUs that have these numbers, if any are given."""
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
     count = 0 if gpus is None else torch.cuda.device_count()
     try:
@@ -116,7 +140,6 @@ def for_a_child(*, gpus: Sequence[int] | None) -> Iterator[None]:
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(dict.fromkeys(names[gpu % count] for gpu in gpus))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if count > 1:
             os.environ.pop("CUDA_VISIBLE_DEVICES")
             os.environ.update({} if before is None else {"CUDA_VISIBLE_DEVICES": before})

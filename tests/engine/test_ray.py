@@ -102,6 +102,7 @@ def test_a_worker_that_is_killed_in_an_epoch_is_replaced_and_goes_on_to_the_same
     assert [numbers(record) for record in records] == [numbers(record) for record in local]
 
 
+@pytest.mark.slow
 def test_trials_of_several_processes_that_are_stopped_early_make_room_and_are_as_on_the_local_engine(on_ray, tmp_path):
     text = STOPPING + "workers: 2\n"
     local = run(plan(tmp_path, text, limit=200, seeds=1), tmp_path / "local")

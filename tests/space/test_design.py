@@ -141,7 +141,7 @@ def test_designs_that_try_all_levels_need_an_end_of_them(tmp_path, design):
 @pytest.mark.parametrize(
     ("text", "stop"),
     [
-        ("asha", Stop(kind="asha", first=1, keep=3)),
+        ("asha", Stop(kind="asha", first=None, keep=3)),
         ("{kind: hyperband, first: 2, keep: 4}", Stop(kind="hyperband", first=2, keep=4)),
     ],
 )
