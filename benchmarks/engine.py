@@ -21,7 +21,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from machine import where
+from machine import SMALLEST, where
 
 from fishnet_search.engine.plan import plan_study
 from fishnet_search.engine.run import Settings, run_study
@@ -33,16 +33,6 @@ base: {base}
 axes: {{rate: {{path: recipe.learning_rate, values: {rates}}}}}
 seeds: {seeds}
 recipe: {{epochs: {epochs}, batch_size: 64, schedule: cosine}}
-"""
-
-BASE = """\
-image_size: 8
-classes: 10
-stem: {kind: one-conv, width: 8}
-tail: [{depth: 1, width: 8}]
-bridge: {depth: 1, width: 16}
-body: [{depth: 1, width: 8}]
-head: [{depth: 1}]
 """
 
 TOOLKIT = """
@@ -113,7 +103,7 @@ def _own_time(trials: int) -> Iterator[str]:
     """Run trials of a network that takes no time, in process, and take off what goes into training it all the same."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as home:
-        (Path(home) / "base.yaml").write_text(BASE)
+        (Path(home) / "base.yaml").write_text(SMALLEST)
         rates = [round(0.001 * (1 + i), 4) for i in range(trials)]
         (Path(home) / "space.yaml").write_text(SPACE.format(base="base.yaml", rates=rates, seeds=1, epochs=2))
         plan = plan_study(Path(home) / "space.yaml", Path(home) / "studies" / "own", command="benchmark", limit=40)

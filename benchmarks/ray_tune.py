@@ -19,7 +19,7 @@ from typing import Any
 
 import optuna
 import ray
-from machine import where
+from machine import SMALLEST, where
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
 from optuna.storages import JournalStorage
@@ -44,16 +44,6 @@ base: base.yaml
 axes: {downsample: {path: [tail.downsample, head.downsample], values: [max-2x2]}}
 recipe: {epochs: EPOCHS, batch_size: 16, learning_rate: 0.05}
 resources: {cpu: 1}
-"""
-
-BASE = """\
-image_size: 8
-classes: 10
-stem: {kind: one-conv, width: 8}
-tail: [{depth: 1, width: 8}]
-bridge: {depth: 1, width: 16}
-body: [{depth: 1, width: 8}]
-head: [{depth: 1}]
 """
 
 
@@ -127,7 +117,7 @@ def _ours(trials: int, epochs: int) -> float:
 
 
 def _plan(home: Path, trials: int, epochs: int) -> Plan:
-    (home / "base.yaml").write_text(BASE)
+    (home / "base.yaml").write_text(SMALLEST)
     space = home / "space.yaml"
     space.write_text(SPACE.replace("EPOCHS", str(epochs)))
     return plan_study(space, home / "study", command="benchmark", seeds=trials, limit=20)

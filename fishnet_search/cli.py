@@ -28,6 +28,10 @@ app = typer.Typer(
     help="Compare vision backbones: describe them, train them with several seeds, report differences with intervals.",
 )
 
+StudyArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False),
+]
 StudiesOption = Annotated[Path, typer.Option("--studies", help="Folder that holds the studies.")]
 StorageOption = Annotated[
     str | None,
@@ -226,12 +230,7 @@ def check(
 
 @app.command()
 def report(
-    study: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False
-        ),
-    ] = None,
+    study: StudyArgument = None,
     studies: StudiesOption = Path("studies"),
     reports: ReportsOption = Path("reports"),
 ) -> None:
@@ -253,12 +252,7 @@ def report(
 
 @app.command()
 def status(
-    study: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False
-        ),
-    ] = None,
+    study: StudyArgument = None,
     studies: StudiesOption = Path("studies"),
 ) -> None:
     """Show how far a study is, from any shell, whether it runs or not.
@@ -277,12 +271,7 @@ def status(
 
 @app.command()
 def dashboard(
-    study: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False
-        ),
-    ] = None,
+    study: StudyArgument = None,
     studies: StudiesOption = Path("studies"),
     storage: StorageOption = None,
     host: Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 lets others in.")] = "127.0.0.1",

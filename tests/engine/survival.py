@@ -188,13 +188,10 @@ class Endless(Telling):
         super().__init__(told)
         self.last = last
 
-    def trial_ended(self, record):
-        if record.trial == self.last:
-            signal.pause()
-
     def epoch_ended(self, snapshot):
         super().epoch_ended(snapshot)
         if snapshot.trial == self.last and len(snapshot.epochs) == snapshot.recipe.epochs:
+            self.told.send("stays")
             signal.pause()
 
 

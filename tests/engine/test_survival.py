@@ -91,8 +91,8 @@ def test_a_study_killed_at_random_moments_again_and_again_loses_nothing(
     for _ in range(kills):
         process = processes(doomed, jobs, real_workers)
         for _ in range(chance.randrange(1, 12)):
-            if process.told.poll(10):
-                process.told.recv()
+            if process.await_event() == "stays":
+                break
         process.process.join(chance.uniform(0, 0.1))
         process.kill()
         assert process.outlived_by() == set()
@@ -196,7 +196,8 @@ def test_a_full_disk_ends_a_study_with_the_file_that_did_not_fit_and_it_goes_on_
     full = [re.fullmatch(r"error: disk/study/(.+): No space left on device", line) for line in lines]
     assert None not in full
     kinds = {Path(one[1]).suffix or one[1] for one in full}
-    assert kinds >= {".json", ".log", ".checkpoint", ".safetensors"}
+    assert kinds >= {".checkpoint", ".safetensors"}  # what workers write; the disk of theirs grows by larger steps
+    assert jobs == 2 or kinds >= {".json", ".log"}
     assert [numbers(record) for record in records] == [numbers(record) for record in undisturbed(limit=10, seeds=1)]
     assert states == [(record.trial, "COMPLETE") for record in records]
     assert left == []
