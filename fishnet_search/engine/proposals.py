@@ -61,6 +61,8 @@ class Proposals:
 
     def reconcile(self, records: Mapping[str, TrialRecord], values: Values) -> None:
         """Make Optuna agree with the records of first trials, with all that its samplers learn from."""
+        for record in records.values():  # before Optuna wonders at levels that are none any longer
+            self.variant(record.variant, record.levels)
         self.mirror.take_up()
         study = self.mirror.study
         while not self.mirror.shared and study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
