@@ -141,7 +141,7 @@ def test_trials_that_fail_or_take_too_long_are_recorded_with_their_reason_and_th
     overdue = records["rate=0.05,epochs=9999"]
     assert overdue.epochs
     assert overdue.failure.message == "took longer than the 6 s that a trial may take"
-    assert "next_epoch" in overdue.failure.traceback
+    assert "in _advance" in overdue.failure.traceback  # wherever within it the limit was met
 
 
 @pytest.mark.slow
