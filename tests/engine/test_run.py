@@ -17,7 +17,7 @@ from fishnet_search.graph.build import build_graph
 from fishnet_search.network.network import build_network
 from fishnet_search.study.record import StudyRecord
 from fishnet_search.study.store import read_study, read_trials, trial_file, weights_file
-from tests.engine.tiny import SPACE, TRIALS, Recorder, plan, run
+from tests.engine.tiny import SPACE, TRIALS, Killed, Recorder, deadly, plan, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -25,10 +25,6 @@ WORKERS = pytest.mark.parametrize("jobs", [1, 2], ids=["in process", "two worker
 WIDER = SPACE.replace(
     "values: [max-2x2, avg-2x2]}", "values: [max-2x2, avg-2x2]}\n  depth: {path: tail.depth, values: [1, 2]}"
 )
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing after it runs."""
 
 
 def optuna_states(folder):
@@ -223,20 +219,9 @@ def test_ctrl_c_keeps_what_was_reached_and_the_next_run_goes_on(undisturbed, tmp
 def test_a_kill_before_or_after_any_step_loses_nothing_and_counts_nothing_twice(
     tmp_path, monkeypatch, owner, step, moment, nth
 ):
-    real, calls = getattr(owner, step), []
-
-    def deadly(*arguments, **keywords):
-        calls.append(step)
-        if moment == "before" and len(calls) == nth:
-            raise Killed
-        result = real(*arguments, **keywords)
-        if len(calls) == nth:
-            raise Killed
-        return result
-
     given = plan(tmp_path, epochs=1, limit=10)
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(owner, step, deadly)
+        deadly(patch, owner, step, moment, nth)
         run(given, tmp_path / "study")
     run(given, tmp_path / "study")
     assert_every_trial_is_complete_exactly_once(tmp_path / "study")

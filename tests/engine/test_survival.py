@@ -31,15 +31,11 @@ from tests.engine.survival import (
     remains,
     study,
 )
-from tests.engine.tiny import SPACE, Recorder, plan, run, write_space
+from tests.engine.tiny import SPACE, Killed, Recorder, deadly, plan, run, write_space
 
 WORKERS = pytest.mark.parametrize("jobs", [1, 2], ids=["in process", "two workers"])
 SMALL = {"epochs": 2, "limit": 10}
 RUN = ["run", "tiny.yaml", "--name", "study", "--studies", "."]
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing after it runs."""
 
 
 @pytest.fixture(scope="module")
@@ -115,22 +111,6 @@ def test_a_kill_beside_any_write_leaves_no_checkpoint_of_a_trial_that_is_over(
         run(given, tmp_path / "study")
     run(given, tmp_path / "study")
     assert_nothing_is_lost(tmp_path / "study", undisturbed(**SMALL))
-
-
-def deadly(patch, owner, step, moment, nth):
-    """Have the n-th call of a function end everything, before it does anything or when it is done."""
-    real, calls = getattr(owner, step), []
-
-    def call(*arguments, **keywords):
-        calls.append(step)
-        if moment == "before" and len(calls) == nth:
-            raise Killed
-        result = real(*arguments, **keywords)
-        if len(calls) == nth:
-            raise Killed
-        return result
-
-    patch.setattr(owner, step, call)
 
 
 def test_a_study_that_is_moved_after_a_kill_goes_on(tmp_path, monkeypatch, undisturbed):
