@@ -38,10 +38,12 @@ recipe: {{epochs: {epochs}, batch_size: 64, schedule: cosine}}
 TOOLKIT = """
 import sys
 from pathlib import Path
-from fishnet_search.engine.together import Together
-from fishnet_search.engine.plan import plan_study
-from fishnet_search.engine.run import Settings, run_study
 if __name__ == "__main__":
+    from fishnet_search.engine.processes import prepare
+    prepare()
+    from fishnet_search.engine.plan import plan_study
+    from fishnet_search.engine.run import Settings, run_study
+    from fishnet_search.engine.together import Together
     folder = Path(sys.argv[1]) / "studies" / sys.argv[2]
     plan = plan_study(Path(sys.argv[1]) / "space.yaml", folder, command="benchmark")
     records = run_study(plan, folder, Together(), Settings(jobs=2))

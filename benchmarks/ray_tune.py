@@ -34,7 +34,8 @@ from fishnet_search.engine.ray import set_up
 from fishnet_search.engine.ray_trial import RayTrial
 from fishnet_search.engine.run import Settings, run_study
 from fishnet_search.study.record import EpochRecord, Evaluation, RefusedRecord, TrialRecord
-from fishnet_search.study.trial import Steps, Trial, draft_of
+from fishnet_search.study.training import Steps
+from fishnet_search.study.trial import Trial, draft_of
 
 MOST = 1.2
 """Times what bare Ray Tune takes."""

@@ -138,6 +138,14 @@ def run(
 
     Example: `fishnet-search run spaces/downsample.yaml --epochs 2 --seeds 2 --name quick`
     """
+    from fishnet_search.engine.processes import prepare
+
+    if ray_address is None and engine != "local":
+        ray_address = os.environ.get("RAY_ADDRESS")
+    on_ray = engine == "ray" or (engine == "auto" and bool(ray_address))
+    if not on_ray and jobs != 1:
+        prepare()  # before this process itself begins to import what takes seconds
+
     from fishnet_search.engine.plan import plan_study
     from fishnet_search.engine.run import Settings, jobs_for, run_study
     from fishnet_search.engine.tensorboard import TensorBoardLog
@@ -150,14 +158,12 @@ def run(
 
     if others and not reuse:
         raise StudyError(f"{others[0]}: a run takes one space; run them one after the other")
-    if ray_address is None and engine != "local":
-        ray_address = os.environ.get("RAY_ADDRESS")
     console = make_console()
     folder = study_folder(studies, space.resolve().stem if name is None else name)
     refuse_if_locked(folder)
     plan = plan_study(space, folder, command=_command(), data=data, epochs=epochs, seeds=seeds, limit=limit)
     settings = Settings(
-        engine="ray" if engine == "ray" or (engine == "auto" and ray_address) else "local",
+        engine="ray" if on_ray else "local",
         jobs=jobs_for(plan.space.space) if jobs is None else jobs,
         time_limit=time_limit,
         storage=storage,

@@ -11,7 +11,8 @@ import torch
 from fishnet_search.engine.conductor import Conductor
 from fishnet_search.engine.plan import Plan
 from fishnet_search.engine.team import team_of
-from fishnet_search.study.trial import RankLost, Trial, trial_steps
+from fishnet_search.study.training import trial_steps
+from fishnet_search.study.trial import RankLost, Trial
 
 SECONDS_TO_WAIT = 1.0
 """Between two looks whether another machine has ended a trial that this one waits for."""

@@ -22,7 +22,8 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from fishnet_search.data.images import ImageSet, Part
 from fishnet_search.engine.overdue import within
 from fishnet_search.study.record import StudyRecord, TrialRecord, VariantRecord
-from fishnet_search.study.trial import RankLost, RankWork, Steps, Trial, alone, follow_trial, trial_steps
+from fishnet_search.study.training import RankWork, Steps, alone, follow_trial, trial_steps
+from fishnet_search.study.trial import RankLost, Trial
 from fishnet_search.train.device import choose_device
 from fishnet_search.train.memory import out_of_memory
 from fishnet_search.train.ranks import Ranks, free_address, joined

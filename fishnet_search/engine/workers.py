@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import torch
-
-from fishnet_search.data.images import ImageSet
 from fishnet_search.engine.conductor import Conductor
-from fishnet_search.engine.overdue import told_in, within
+from fishnet_search.engine.overdue import told_in
 from fishnet_search.engine.plan import Plan
-from fishnet_search.engine.team import SPAWN, end_with_parent, for_a_child, team_of
-from fishnet_search.study.record import StudyRecord
-from fishnet_search.study.trial import RankLost, Trial, trial_steps
+from fishnet_search.engine.processes import begin
+from fishnet_search.engine.worker import Orders, overdue_file, work
+from fishnet_search.study.trial import RankLost, Trial
 
 SECONDS_TO_WAIT = 1.0
 """Between two looks for trials that can be run now, such as those that another machine gave up."""
-
-
-@dataclass(frozen=True, eq=False)
-class Orders:
-    """What a worker knows beside its trials."""
-
-    study: StudyRecord
-    images: ImageSet
-    folder: Path
-    time_limit: float | None  # seconds a trial
 
 
 def run_in_workers(conductor: Conductor, plan: Plan, folder: Path, *, jobs: int, time_limit: float | None) -> None:
@@ -56,7 +42,7 @@ class Worker:
     def __init__(self, orders: Orders, number: int, *, alone: bool) -> None:
         self.orders, self.number, self.alone = orders, number, alone
         self.trial: Trial | None = None
-        self.process: multiprocessing.process.BaseProcess | None = None
+        self.process: BaseProcess | None = None
         self.connection: Connection
 
     def begin(self, trial: Trial) -> None:
@@ -99,12 +85,9 @@ class Worker:
             overdue_file(self.orders.folder, self.number).unlink(missing_ok=True)
 
     def _hire(self) -> None:
-        self.connection, theirs = SPAWN.Pipe()
-        self.process = SPAWN.Process(target=_work, args=(theirs, self.orders, self.number), daemon=False)
         each = self.orders.study.workers
-        with for_a_child(gpus=None if self.alone else range(self.number * each, (self.number + 1) * each)):
-            self.process.start()
-        theirs.close()
+        gpus = None if self.alone else range(self.number * each, (self.number + 1) * each)
+        self.process, self.connection = begin(work, self.orders, self.number, gpus=gpus)
 
     def _bury(self, trial: Trial, conductor: Conductor) -> None:
         assert self.process is not None
@@ -115,35 +98,6 @@ class Worker:
             conductor.overdue(trial, self.orders.time_limit, told)
         else:
             conductor.lost(trial, f"its worker ended with {_exit(self.process.exitcode)}")
-
-
-def overdue_file(folder: Path, number: int) -> Path:
-    """Return where a worker that took too long for its trial says what it was doing."""
-    return folder / f".overdue-{number}.partial"
-
-
-def _work(connection: Connection, orders: Orders, number: int) -> None:
-    """Do one trial after the other, as long as the process lives that started this one."""
-    end_with_parent()
-    torch.set_num_threads(orders.study.threads)
-    while True:
-        trial = connection.recv()
-        with within(orders.time_limit, overdue_file(orders.folder, number)):
-            try:
-                _do(trial, connection, orders)
-            except (OSError, RankLost) as problem:
-                connection.send(problem)
-
-
-def _do(trial: Trial, connection: Connection, orders: Orders) -> None:
-    team = team_of(orders.study, orders.images)
-    steps = trial_steps(trial, orders.study, orders.images, orders.folder, team=team)
-    record = next(steps)
-    while record.state == "interrupted":
-        connection.send(record)
-        record = steps.send(connection.recv())
-    steps.close()
-    connection.send(record)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from multiprocessing import forkserver
 from pathlib import Path
 
 import optuna
@@ -23,11 +24,11 @@ from optuna.storages.journal import JournalFileBackend
 from torch import nn
 
 from fishnet_search import cli
-from fishnet_search.engine import local, team, together, workers
+from fishnet_search.engine import local, processes, together
 from fishnet_search.engine.together import Together
-from fishnet_search.study import trial as trial_module
+from fishnet_search.study import training
 from fishnet_search.study.store import read_trials
-from fishnet_search.study.trial import trial_steps
+from fishnet_search.study.training import trial_steps
 from fishnet_search.train.loop import Training
 from tests.engine.tiny import Recorder, plan, run
 
@@ -154,6 +155,7 @@ _NUMBERS = count(1)
 
 def _begin(home, told, function, arguments, output, errors):
     os.setsid()
+    forkserver._forkserver.__init__()  # workers are forked off a server of this session, not off that of the tests
     os.chdir(home)
     for number, file in ((1, output), (2, errors)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
@@ -258,9 +260,9 @@ def befall(mishaps, flags):
                 if mishap.seed == seed and mishap.micro_batches in (None, micro_batches):
                     mishap.watch(network, flags)
 
-    trial_module.Training = Unlucky
-    local.trial_steps = workers.trial_steps = with_checkpoints
-    workers.SPAWN = team.SPAWN = torch.multiprocessing.get_context("fork")
+    training.Training = Unlucky
+    local.trial_steps = training.trial_steps = with_checkpoints
+    processes.CONTEXT = multiprocessing.get_context("fork")
 
 
 def killed(_):

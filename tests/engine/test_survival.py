@@ -105,7 +105,7 @@ def test_a_kill_beside_any_write_leaves_no_checkpoint_of_a_trial_that_is_over(
     tmp_path, monkeypatch, undisturbed, step, moment, nth
 ):
     given = plan(tmp_path, **SMALL)
-    owner = {"tell": Mirror, "write_whole": survival.trial_module, "unlink": type(tmp_path)}.get(step, conductor)
+    owner = {"tell": Mirror, "write_whole": survival.training, "unlink": type(tmp_path)}.get(step, conductor)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         deadly(patch, owner, step, moment, nth)
         run(given, tmp_path / "study")

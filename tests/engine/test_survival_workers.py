@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fishnet_search.study import trial as trial_module
+from fishnet_search.study import training as study_training
 from fishnet_search.study.store import read_trials, weights_file
 from fishnet_search.train.loop import Training
 from tests.engine.survival import (
@@ -219,7 +219,7 @@ def measured(told, home, share):
     (home / "large.yaml").write_text(
         BASE.replace("image_size: 8", "image_size: 128").replace("width: 8}", "width: 16}")
     )
-    trial_module.Training = Bounded
+    study_training.Training = Bounded
     text = ALONE.replace("base.yaml", "large.yaml").replace("batch_size: 16", "batch_size: 64")
     run(plan(home, text, limit=64, seeds=1, epochs=1), home / "study")
     told.send(address_space("VmPeak") - seen[0])
