@@ -1,6 +1,7 @@
 """The ray engine gives the same study as the local one, whatever happens to its processes."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -226,32 +227,37 @@ def test_without_ray_one_line_says_what_to_install(tmp_path, monkeypatch):
 
 DRIVER = """
 from pathlib import Path
-from tests.engine.test_ray import LONG
 from tests.engine.tiny import Recorder, plan, run
 home = Path({home!r})
 told = Recorder(lambda snapshot: print("epoch", flush=True))
-run(plan(home, LONG, limit=200), home / "study", told, engine="ray", ray_address={address!r})
+run(plan(home, {text!r}, limit=200), home / "study", told, engine="ray", ray_address={address!r})
 """
 
 
 @pytest.mark.slow
-def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_run_goes_on(cluster, on_ray, tmp_path):
-    source = DRIVER.format(home=str(tmp_path), address=cluster)
-    driver = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
-    assert driver.stdout.readline() == "epoch\n"
-    assert processes(".train")
-    driver.kill()
-    driver.communicate()
-    for _ in range(100):
-        if not processes("RayTrial") and not processes(".train"):
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("the workers train on")
-    recorder = Recorder()
-    (record,) = on_ray(LONG, recorder, limit=200)
-    assert (record.state, len(record.epochs)) == ("complete", 8)
-    assert_every_trial_is_complete_exactly_once(tmp_path / "study", ["max-2x2-seed0"])
+def test_a_driver_that_is_killed_twenty_times_takes_its_workers_along_and_nothing_is_lost(cluster, on_ray, tmp_path):
+    text = SPACE.replace("epochs: 2", "epochs: 8")
+    source = DRIVER.format(home=str(tmp_path), text=text, address=cluster)
+    chance, epochs = random.Random(0), 0
+    for _ in range(20):
+        driver = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+        for _ in range(chance.randrange(1, 5)):
+            epochs += driver.stdout.readline() == "epoch\n"
+        time.sleep(chance.uniform(0, 0.2))
+        driver.kill()
+        driver.communicate()
+        for _ in range(100):
+            if not processes("RayTrial") and not processes(".train"):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the workers train on")
+        read_trials(tmp_path / "study")
+    assert epochs > 20, "kills that met no training prove nothing"
+    records = on_ray(text, limit=200)
+    local = run(plan(tmp_path, text, limit=200), tmp_path / "local")
+    assert [numbers(record) for record in records] == [numbers(record) for record in local]
+    assert_every_trial_is_complete_exactly_once(tmp_path / "study")
 
 
 @pytest.mark.slow
