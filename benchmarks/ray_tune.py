@@ -2,8 +2,8 @@
 
     python benchmarks/ray_tune.py
 
-prints two Markdown tables in about ten minutes. Nothing is trained on either side. It ends with code 1 if ours costs more
-than 1.2 times what Ray Tune does with the search, the journal and the early stopping that ours has.
+prints two Markdown tables in about ten minutes. Nothing is trained on either side. It ends with code 1 if ours costs
+more than 1.2 times what Ray Tune does with the search, the journal and the early stopping that ours has.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def _compared(trials: int, epochs: int, rounds: int) -> float:
         for name, way in _WAYS.items():
             takes[name].append(way(trials, epochs))
     ours = median(takes[OURS])
-    print(f"| {trials} trials, {epochs} report{"s" * (epochs > 1)} each | ms a trial, median (range) | ray engine / this |")
+    reports = "1 report" if epochs == 1 else f"{epochs} reports"
+    print(f"| {trials} trials, {reports} each | ms a trial, median (range) | ray engine / this |")
     print("| --- | ---: | ---: |")
     for name, each in takes.items():
         print(f"| {name} | {median(each):.1f} ({min(each):.1f}–{max(each):.1f}) | {ours / median(each):.2f} |")
