@@ -28,6 +28,8 @@ app = typer.Typer(
     help="Compare vision backbones: describe them, train them with several seeds, report differences with intervals.",
 )
 
+STORAGE_VARIABLE = "FISHNET_SEARCH_STORAGE"
+
 StudyArgument = Annotated[
     str | None,
     typer.Argument(metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False),
@@ -37,7 +39,7 @@ StorageOption = Annotated[
     str | None,
     typer.Option(
         help="URL of a database for Optuna, by which several machines share a study.",
-        envvar="FISHNET_SEARCH_STORAGE",
+        envvar=STORAGE_VARIABLE,
         show_default=False,
     ),
 ]
@@ -80,7 +82,12 @@ def options(
 @app.command()
 def run(
     space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file of the space.", show_default=False)],
-    others: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    others: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="STUDY", help="More of what `--reuse` names: a shell writes `studies/*` out.", show_default=False
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(help="Images in place of the space's: `digits` or `imagefolder:PATH`.", show_default=False),
@@ -123,7 +130,7 @@ def run(
     storage: StorageOption = None,
     reuse: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of a study whose trials need not be run again; `studies/*` for all."),
+        typer.Option(metavar="STUDY", help="Folder of a study whose trials need not be run again, or `studies/*`."),
     ] = None,
     ray_address: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster, or `auto` on one of its nodes.", show_default=False)
@@ -139,35 +146,40 @@ def run(
     Example: `fishnet-search run spaces/downsample.yaml --epochs 2 --seeds 2 --name quick`
     """
     from fishnet_search.engine.processes import prepare
+    from fishnet_search.space.space import load_space
+    from fishnet_search.study.store import refuse_if_locked, study_folder
 
+    # What can be refused at once is, and the processes that train begin to import what they need, before this one does:
+    # it takes seconds.
+    if others and not reuse:
+        raise StudyError(f"{others[0]}: a run takes one space; run them one after the other")
+    reused = _studies_in([*(reuse or ()), *(others or ())])
+    folder = study_folder(studies, space.resolve().stem if name is None else name)
+    refuse_if_locked(folder)
+    load_space(space)
     if ray_address is None and engine != "local":
         ray_address = os.environ.get("RAY_ADDRESS")
     on_ray = engine == "ray" or (engine == "auto" and bool(ray_address))
     if not on_ray and jobs != 1:
-        prepare()  # before this process itself begins to import what takes seconds
+        prepare()
 
     from fishnet_search.engine.plan import plan_study
     from fishnet_search.engine.run import Settings, jobs_for, run_study
     from fishnet_search.engine.tensorboard import TensorBoardLog
     from fishnet_search.engine.together import Together
-    from fishnet_search.study.store import refuse_if_locked, study_folder
     from fishnet_search.study.tracker import ProgressFile
     from fishnet_search.terminal.console import make_console
     from fishnet_search.terminal.live import LiveProgress
     from fishnet_search.terminal.words import planned
 
-    if others and not reuse:
-        raise StudyError(f"{others[0]}: a run takes one space; run them one after the other")
     console = make_console()
-    folder = study_folder(studies, space.resolve().stem if name is None else name)
-    refuse_if_locked(folder)
     plan = plan_study(space, folder, command=_command(), data=data, epochs=epochs, seeds=seeds, limit=limit)
     settings = Settings(
         engine="ray" if on_ray else "local",
         jobs=jobs_for(plan.space.space) if jobs is None else jobs,
         time_limit=time_limit,
         storage=storage,
-        reuse=_studies_in([*(reuse or ()), *(others or ())]),
+        reuse=reused,
         ray_address=ray_address,
     )
     for stop in (signal.SIGINT, signal.SIGTERM):  # a batch system's end is as orderly as Ctrl-C
@@ -432,8 +444,10 @@ def list_() -> None:
     from fishnet_search.cost.ledger import cost_of
     from fishnet_search.graph.build import build_graph
     from fishnet_search.spec.loading import load_spec, preset_names
+    from fishnet_search.study.record import EVIDENCE
     from fishnet_search.study.store import read_trials
     from fishnet_search.terminal import make_console
+    from fishnet_search.terminal.words import counted
 
     console = make_console()
     table = Table("preset", "image", "parameters", "MACs", title="presets", title_justify="left")
@@ -449,8 +463,8 @@ def list_() -> None:
         console.print(f"space: {path}")
     for path in sorted(Path("studies").glob("*/study.json")):
         try:
-            states = [record.state for record in read_trials(path.parent)]
-            console.print(f"study: {path.parent.name}, {states.count('complete')} trials complete")
+            done = sum(record.state in EVIDENCE for record in read_trials(path.parent))
+            console.print(f"study: {path.parent.name}, {counted(done, 'trial')} complete")
         except StudyError as problem:
             console.print(f"study: {path.parent.name}, damaged: {problem}")
 
@@ -479,4 +493,7 @@ def _last_study(studies: Path) -> Path:
 
 def _command() -> str:
     """Return the command line as it was given, but for passwords in addresses, which are not for records."""
-    return re.sub(r"(://[^:/@\s]+):[^@\s]+@", r"\1@", shlex.join(["fishnet-search", *sys.argv[1:]]))
+    words = shlex.join(["fishnet-search", *sys.argv[1:]])
+    if os.environ.get(STORAGE_VARIABLE) and "--storage" not in sys.argv:
+        words = f"{STORAGE_VARIABLE}=... {words}"
+    return re.sub(r"(://[^:/@\s]+):[^@\s]+@", r"\1@", words)

@@ -11,7 +11,7 @@ import time
 import pytest
 from rich.console import Console
 
-from fishnet_search import build_graph, cost_of, ledger_of, load_spec
+from fishnet_search import build_graph, cli, cost_of, ledger_of, load_spec
 from fishnet_search.study.store import read_trials
 from fishnet_search.terminal import description
 from tests.engine.tiny import BASE, SPACE, TRIALS, write_space
@@ -272,3 +272,23 @@ def test_ctrl_c_and_sigterm_end_a_run_cleanly(tmp_path, stop):
     assert "stopped; what is complete is kept in studies/tiny. The same command goes on from there." in out
     assert "Traceback" not in out
     assert {record.state for record in read_trials(tmp_path / "studies" / "tiny")} <= {"complete", "interrupted"}
+
+
+def test_a_space_and_an_architecture_taken_for_each_other_are_told_apart(call, tmp_path):
+    (tmp_path / "mine.yaml").write_text("family: fish\nstem: {kind: one-conv, width: 16}\n")
+    (tmp_path / "space.yaml").write_text("base: fishnet-nano\naxes: {width: {path: stem.width, values: [8, 16]}}\n")
+    code, _, err = call("run", str(tmp_path / "mine.yaml"))
+    assert (code, err.startswith(f"error: {tmp_path}/mine.yaml: is no space")) == (2, True)
+    assert f"`fishnet-search describe {tmp_path}/mine.yaml` shows it" in err
+    code, _, err = call("describe", str(tmp_path / "space.yaml"))
+    assert (code, err.startswith(f"error: {tmp_path}/space.yaml: is a space, not an architecture")) == (2, True)
+
+
+def test_the_variable_that_names_a_storage_is_told_and_its_password_is_not(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["fishnet-search", "run", "space.yaml"])
+    monkeypatch.setenv("FISHNET_SEARCH_STORAGE", "postgresql://me:secret@host/base")
+    assert cli._command() == "FISHNET_SEARCH_STORAGE=... fishnet-search run space.yaml"
+    monkeypatch.setattr(
+        sys, "argv", ["fishnet-search", "run", "space.yaml", "--storage", "mysql://me:secret@host/base"]
+    )
+    assert cli._command() == "fishnet-search run space.yaml --storage mysql://me@host/base"

@@ -168,12 +168,18 @@ class Conductor:
         self._note(record)
         self.observer.trial_ended(record)
 
-    def lost(self, trial: Trial, reason: str) -> None:
-        """Queue a trial again whose worker is gone; after `MOST_LOSSES` times it has failed."""
+    def lost(self, trial: Trial, reason: str, told: str = "") -> None:
+        """Queue a trial again whose worker is gone; after `MOST_LOSSES` times it has failed.
+
+        Args:
+            trial: that it was training.
+            reason: why it is gone, in a few words.
+            told: all that is known of it.
+        """
         self._losses[trial.name] += 1
         if self._losses[trial.name] >= MOST_LOSSES:
             snapshot = self._running[trial.name][1]
-            self.ended(trial, failed(snapshot, "WorkerLost", f"{reason}; that was {MOST_LOSSES} times"))
+            self.ended(trial, failed(snapshot, "WorkerLost", f"{reason}; that was {MOST_LOSSES} times", told))
             return
         del self._running[trial.name]
         self._pending.appendleft(trial)

@@ -35,7 +35,7 @@ def dashboard_server(folder: Path, *, storage: str | None, host: str, port: int)
         from optuna_dashboard import wsgi
     except ImportError as problem:
         raise StudyError(
-            f"Optuna's dashboard cannot be imported ({problem}); pip install 'fishnet-search[dashboard]'"
+            f"Optuna's dashboard cannot be imported ({problem}); pip install optuna-dashboard"
         ) from problem
     app = read_only(wsgi(_storage(folder, storage)))
     try:

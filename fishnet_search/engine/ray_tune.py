@@ -93,14 +93,14 @@ class Desk:
             return False
         return True
 
-    def bury(self, name: str, reason: str) -> None:
-        """Tell that the process of a trial is gone."""
+    def bury(self, name: str, error: str) -> None:
+        """Tell that the process of a trial is gone, with what Ray says of it."""
         trial, limit = self.running.pop(name), self.orders.time_limit
         told = told_in(overdue_file(self.orders.folder, trial))
         if told and limit is not None:
             self.conductor.overdue(trial, limit, told)
         else:
-            self.conductor.lost(trial, reason)
+            self.conductor.lost(trial, reason_of(error), error)
 
 
 class Suggestions(Searcher):
@@ -148,7 +148,7 @@ class Verdicts(FIFOScheduler):
     def on_trial_error(self, controller: Any, trial: TuneTrial) -> None:
         """Pass on that a trial's process is gone."""
         try:
-            self._desk.bury(trial.trial_id, reason_of(Path(trial.error_file).read_text(encoding="utf-8")))
+            self._desk.bury(trial.trial_id, Path(trial.error_file).read_text(encoding="utf-8"))
         except Exception as problem:  # noqa: BLE001 - raised again by run_trials
             self._desk.problem = problem
 

@@ -27,6 +27,11 @@ def load_space(path: Path, *, classes: int | None = None) -> SpelledSpace:
             baseline is no network or breaks a limit; with file and line.
     """
     document = read_yaml(path, SpaceError)
+    if isinstance(document.data, dict) and not document.data.keys() & Space.model_fields.keys() - {"base"}:
+        raise SpaceError(
+            f"{path}: is no space: it has neither axes nor anything else of one; if it is an architecture, "
+            f"`fishnet-search describe {path}` shows it, and a space names it as its base"
+        )
     space = validated(Space, document, SpaceError)
     base = _base(space, document, path)
     if classes is not None:

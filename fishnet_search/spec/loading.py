@@ -146,6 +146,8 @@ def _load(name_or_path: str | Path, through: tuple[str, ...]) -> tuple[Architect
         name = text if text.isprintable() and len(text) < 1000 else shown(text)
         raise SpecError(f"{name}: neither a file nor a preset{nearest(path.name, names)}")
     document = read_yaml(path)
+    if isinstance(document.data, dict) and {"base", "axes"} <= document.data.keys():
+        raise SpecError(f"{path}: is a space, not an architecture; `fishnet-search check {path}` shows what is in it")
     if (key := str(path.resolve())) in through:
         raise SpecError(f"{document.where(('base',))}: leads back to {path}; name another base")
     if len(through) > MOST_BASES:

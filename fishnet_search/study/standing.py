@@ -88,7 +88,7 @@ def standing_of(folder: Path) -> Standing:
     """
     path = folder / "study.json"
     if not path.is_file():
-        raise StudyError(f"{folder}: is not a study; `fishnet-search list` shows which there are")
+        raise StudyError(f"{folder}: is not a study, or it has only begun; `fishnet-search list` shows which there are")
     study = _read(_Study, path)
     names = {trial_name(variant.name, seed) for variant in study.variants for seed in study.seeds}
     paths = [path for path in sorted((folder / "trials").glob("*.json")) if path.stem in names]

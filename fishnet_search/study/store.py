@@ -76,7 +76,7 @@ def read_study(folder: Path) -> StudyRecord:
     """
     path = folder / "study.json"
     if not path.is_file():
-        raise StudyError(f"{folder}: is not a study; `fishnet-search list` shows which there are")
+        raise StudyError(f"{folder}: is not a study, or it has only begun; `fishnet-search list` shows which there are")
     return _read(StudyRecord, path, "run the study again to write it anew")
 
 

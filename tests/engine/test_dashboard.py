@@ -85,7 +85,7 @@ def test_where_it_is_not_installed_a_sentence_says_what_to_install(call, folder,
     monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
     code, _, err = call("dashboard", "tiny")
     assert code == 2
-    assert "pip install 'fishnet-search[dashboard]'" in err
+    assert "pip install optuna-dashboard" in err
     assert len(err.splitlines()) == 1
 
 

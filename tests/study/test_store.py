@@ -58,7 +58,9 @@ def test_files_that_a_killed_process_left_half_written_are_no_records(tmp_path):
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
-    with pytest.raises(StudyError, match="is not a study; `fishnet-search list` shows which there are"):
+    with pytest.raises(
+        StudyError, match="is not a study, or it has only begun; `fishnet-search list` shows which there are"
+    ):
         read_study(tmp_path)
 
 
