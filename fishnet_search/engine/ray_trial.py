@@ -93,7 +93,7 @@ def overdue_file(folder: Path, trial: Trial) -> Path:
 
 
 class RayTrial(Trainable):
-    """Trains one trial after the other; each step brings another record of `trial_steps`."""
+    """Trains one trial after the other; each step brings what `trial_steps` yields in an epoch."""
 
     def setup(self, config: dict[str, str], orders: Orders) -> None:  # type: ignore[override] # by with_parameters
         """Begin with the first trial."""
@@ -134,15 +134,22 @@ class RayTrial(Trainable):
             self._crew.dismiss()
 
     def _advance(self) -> list[TrialRecord]:
-        """Return the next record; after the last epoch, which no trial is stopped after, the final one too."""
+        """Return the next records: up to one that it is to be decided on whether the trial goes on, or to the last.
+
+        That is after each epoch but the last. The first record comes with the next, as the driver knows that a trial
+        begins: each result costs milliseconds of a driver that may have thousands of trials.
+        """
         assert self._steps is not None
+        begins = self._go_on is None
         records = [self._steps.send(self._go_on)]  # type: ignore[arg-type] # a generator begins with None
         self._go_on = True
-        if records[-1].state == "interrupted" and len(records[-1].epochs) == records[-1].recipe.epochs:
+        while records[-1].state == "interrupted" and (
+            len(records[-1].epochs) in {0, records[-1].recipe.epochs} or (begins and len(records) == 1)
+        ):
             records.append(self._steps.send(True))
         if records[-1].state != "interrupted":
             self._close()
-        return records
+        return records[1:] if begins and not records[0].epochs and len(records) > 1 else records
 
     def _close(self) -> None:
         steps: Steps | None = getattr(self, "_steps", None)

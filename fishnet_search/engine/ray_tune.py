@@ -20,7 +20,7 @@ from fishnet_search.engine.plan import Plan
 from fishnet_search.engine.ray import Bundle, places_for
 from fishnet_search.engine.ray_trial import Orders, RayTrial, config_of, overdue_file, parcel_of
 from fishnet_search.study.record import TrialRecord
-from fishnet_search.study.trial import RankLost, Trial, pruned
+from fishnet_search.study.trial import RankLost, Trial, draft_of, pruned
 
 SECONDS_BETWEEN_COUNTS = 2
 """Of the cluster's nodes, some of which may have come or gone."""
@@ -38,7 +38,7 @@ def run_trials(
             tune.with_parameters(RayTrial, orders=orders),
             search_alg=Suggestions(desk),
             scheduler=Verdicts(desk),
-            callbacks=[Forgetting()],
+            callbacks=[Beginnings(desk)],
             num_samples=-1,
             resources_per_trial=tune.PlacementGroupFactory([dict(bundle)] * study.workers),
             reuse_actors=True,
@@ -76,6 +76,11 @@ class Desk:
         """End Ray Tune when the study is over, or cannot go on."""
         if self.problem is not None or self.conductor.done:
             raise Over
+
+    def begin(self, name: str) -> None:
+        """Tell that the process of a trial is there."""
+        trial = self.running[name]
+        self.conductor.snapshot(trial, draft_of(trial, self.orders.study))
 
     def hear(self, name: str, told: Mapping[str, Any]) -> bool:
         """Pass on what a trial tells, and return whether it goes on."""
@@ -157,8 +162,18 @@ class Verdicts(FIFOScheduler):
         self._desk.close_when_over()
 
 
-class Forgetting(tune.Callback):
-    """Takes the records, which are written down by then, out of Ray Tune's memory."""
+class Beginnings(tune.Callback):
+    """Tells of trials that begin, and takes records, which are written down by then, out of Ray Tune's memory."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        """See `tune.Callback`."""
+        try:
+            self._desk.begin(trial.trial_id)
+        except Exception as problem:  # noqa: BLE001 - raised again by run_trials
+            self._desk.problem = problem
 
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
