@@ -2,7 +2,7 @@
 
     python benchmarks/ray_tune.py
 
-prints two Markdown tables in about ten minutes. Nothing is trained on either side. It ends with code 1 if ours costs
+prints two Markdown tables in about five minutes. Nothing is trained on either side. It ends with code 1 if ours costs
 more than 1.2 times what Ray Tune does with the search, the journal and the early stopping that ours has.
 """
 
