@@ -155,6 +155,7 @@ _NUMBERS = count(1)
 
 def _begin(home, told, function, arguments, output, errors):
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # if a study here began the server
     forkserver._forkserver.__init__()  # workers are forked off a server of this session, not off that of the tests
     os.chdir(home)
     for number, file in ((1, output), (2, errors)):
