@@ -124,9 +124,10 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except OSError as problem:  # a full disk: the part that was written would keep it full
+    except BaseException as problem:  # a full disk, which the part that was written would keep full; or Ctrl-C
         beside.unlink(missing_ok=True)
-        problem.filename = str(path)  # which the system does not tell of a write
+        if isinstance(problem, OSError):
+            problem.filename = str(path)  # which the system does not tell of a write
         raise
 
 

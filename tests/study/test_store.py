@@ -9,7 +9,15 @@ import pytest
 
 from fishnet_search.errors import StudyError
 from fishnet_search.spec.loading import load_spec
-from fishnet_search.study.store import locked, read_study, read_trials, study_folder, trial_name, write_record
+from fishnet_search.study.store import (
+    locked,
+    read_study,
+    read_trials,
+    study_folder,
+    trial_name,
+    write_record,
+    write_whole,
+)
 from tests.fishes import minnow
 
 
@@ -82,3 +90,15 @@ def test_a_study_belongs_to_one_process_and_is_free_again_when_that_is_killed(tm
     owner.join()
     with locked(tmp_path):
         pass
+
+
+def test_ctrl_c_in_a_write_leaves_the_old_file_and_no_part_of_the_new_one(tmp_path, monkeypatch):
+    write_whole(tmp_path / "file", b"old")
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "file", b"new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"old"}
