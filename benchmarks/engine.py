@@ -55,10 +55,11 @@ import sys
 import torch
 from torch.nn.functional import cross_entropy
 from fishnet_search import build_graph, build_network, load_spec
+from fishnet_search.data.description import Data
 from fishnet_search.data.load import load_images
 
 torch.set_num_threads(1)
-images = load_images("digits", image_size=32)
+images = load_images(Data(source="digits"), side=32, square=True)
 mean = images.train.images_NCHW.float().mean((0, 2, 3), keepdim=True)
 std = images.train.images_NCHW.float().std((0, 2, 3), keepdim=True)
 

@@ -91,10 +91,11 @@ class Untrained(RayTrial):  # type: ignore[misc]
 
 def _motions(trial: Trial, study: Any) -> Steps:
     figures, draft = Evaluation(loss=1.0, top1=0.5, top5=0.9), draft_of(trial, study)
+    speed = {"seconds": 0.0, "images_per_second": 0.0, "waiting": 0.0, "peak_memory_mb": None}
     epochs: tuple[EpochRecord, ...] = ()
     yield draft
     for number in range(1, trial.variant.recipe.epochs + 1):
-        epochs += (EpochRecord(epoch=number, learning_rate=0.1, train=figures, validation=figures, seconds=0.0),)
+        epochs += (EpochRecord(epoch=number, learning_rate=0.1, train=figures, validation=figures, **speed),)
         yield draft.model_copy(update={"epochs": epochs})
     yield draft.model_copy(update={"state": "complete", "epochs": epochs, "best_epoch": 1, "test": figures})
 

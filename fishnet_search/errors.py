@@ -23,6 +23,18 @@ class DataError(FishnetSearchError):
     """Images that are missing, unreadable or not laid out as they should be."""
 
 
+class BrokenImage(DataError):  # noqa: N818  a DataError by its base
+    """An image that cannot be decoded; with `broken: skip` it is left out and named."""
+
+    def __init__(self, image: str, problem: str) -> None:
+        super().__init__(image, problem)  # as they came, or it could not be sent from one process to another
+        self.image = image  # the file, or the file and the place in it
+        self.problem = problem  # what is wrong, and what to do
+
+    def __str__(self) -> str:
+        return f"{self.image}: {self.problem}"
+
+
 class WeightsError(FishnetSearchError):
     """Weights that do not belong to the network they are loaded into."""
 

@@ -11,7 +11,8 @@ import time
 import pytest
 from rich.console import Console
 
-from fishnet_search import build_graph, cli, cost_of, ledger_of, load_spec
+from fishnet_search import build_graph, cost_of, ledger_of, load_spec
+from fishnet_search.cli.app import command
 from fishnet_search.study.store import read_trials
 from fishnet_search.terminal import description
 from tests.engine.tiny import BASE, SPACE, TRIALS, write_space
@@ -165,7 +166,7 @@ def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
                 for part in ("train", "val", "test")
                 for name in ("cat", "dog")
             },
-            "cat/1.png: not a readable image",
+            "6 images are broken: pictures/train/cat/1.png",
         ),
         (["describe", "fishnet15"], {}, "fishnet15: neither a file nor a preset; did you mean 'fishnet150'?"),
         (["describe", "fishnet99", "--image-size", "100"], {}, "image side 100 does not fit this network"),
@@ -287,8 +288,8 @@ def test_a_space_and_an_architecture_taken_for_each_other_are_told_apart(call, t
 def test_the_variable_that_names_a_storage_is_told_and_its_password_is_not(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["fishnet-search", "run", "space.yaml"])
     monkeypatch.setenv("FISHNET_SEARCH_STORAGE", "postgresql://me:secret@host/base")
-    assert cli._command() == "FISHNET_SEARCH_STORAGE=... fishnet-search run space.yaml"
+    assert command() == "FISHNET_SEARCH_STORAGE=... fishnet-search run space.yaml"
     monkeypatch.setattr(
         sys, "argv", ["fishnet-search", "run", "space.yaml", "--storage", "mysql://me:secret@host/base"]
     )
-    assert cli._command() == "fishnet-search run space.yaml --storage mysql://me@host/base"
+    assert command() == "fishnet-search run space.yaml --storage mysql://me@host/base"

@@ -16,8 +16,8 @@ from fishnet_search.spec.loading import load_spec
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 SHORT = ["--limit", "20", "--epochs", "1", "--seeds", "1", "--jobs", "1"]  # later options win: the page's but shorter
-ELSEWHERE = ("--ray-address", "--engine ray", "fishnet-search dashboard")
-"""What needs a cluster, a quarter of a minute to start Ray, or Ctrl-C to end; each has tests of its own."""
+ELSEWHERE = ("--ray-address", "--engine ray", "fishnet-search dashboard", "PATH", "data fetch")
+"""What needs a cluster, a quarter of a minute to start Ray, Ctrl-C to end, or images; each has tests of its own."""
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -31,6 +31,12 @@ def commands(page: str) -> list[list[str]]:
 
 SPACE = blocks("spaces.md", "yaml")[0]
 PIECES = blocks("spaces.md", "yaml")[1:]
+
+
+def shortened(words: list[str]) -> list[str]:
+    """Return what makes a command quick, if it would not be."""
+    packed = any(word.startswith("pack:") for word in words)  # packs are as large as they are
+    return {"run": SHORT, "train": [] if packed else SHORT[:2], "data": SHORT[:2]}.get(words[1], [])
 
 
 def with_piece(piece: str) -> str:
@@ -76,12 +82,12 @@ def test_check_shows_what_the_page_shows(home, monkeypatch, capsys):
 
 
 def test_every_command_runs(home, monkeypatch, capsys):
-    shown = [words for page in ("engines.md", "language.md", "spaces.md") for words in commands(page)]
+    shown = [words for page in ("engines.md", "language.md", "spaces.md", "training.md") for words in commands(page)]
     for words in shown:
         if any(word in shlex.join(words) for word in ELSEWHERE):
             continue
         expanded = [str(found) for word in words for found in (sorted(Path().glob(word)) if "*" in word else [word])]
-        monkeypatch.setattr(sys, "argv", expanded + SHORT if words[1] == "run" else expanded)
+        monkeypatch.setattr(sys, "argv", expanded + shortened(words))
         with pytest.raises(SystemExit) as end:
             cli.main()
         assert not end.value.code, (words, capsys.readouterr().err)
@@ -103,8 +109,9 @@ def test_every_field_of_a_space_is_told():
     from fishnet_search.space.model import Space
     from fishnet_search.train.recipe import Recipe
 
-    told = set(re.findall(r"^\| `(\w+)` \|", PAGES["spaces.md"], re.MULTILINE))
-    assert told >= {*Space.model_fields, *Recipe.model_fields}
+    told = {page: set(re.findall(r"^\| `(\w+)` \|", PAGES[page], re.MULTILINE)) for page in PAGES}
+    assert told["spaces.md"] >= set(Space.model_fields)
+    assert told["training.md"] >= set(Recipe.model_fields)
 
 
 @pytest.mark.parametrize("page", PAGES)

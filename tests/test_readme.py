@@ -38,12 +38,12 @@ def home(tmp_path, monkeypatch):
 
 
 def test_every_command_runs(home, monkeypatch, capsys):
-    assert len(COMMANDS) == 13
+    assert len(COMMANDS) == 14
     for command in COMMANDS:
         words = shlex.split(command)
         if words[1] == "dashboard":  # serves until Ctrl-C, in tests of its own
             continue
-        monkeypatch.setattr(sys, "argv", words + SHORT if words[1] == "run" else words)
+        monkeypatch.setattr(sys, "argv", words + {"run": SHORT, "train": ["--limit", "20"]}.get(words[1], []))
         with pytest.raises(SystemExit) as end:
             cli.main()
         assert not end.value.code, (command, capsys.readouterr().err)

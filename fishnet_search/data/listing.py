@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from fishnet_search.data.description import Split
 from fishnet_search.errors import DataError
 
 Picture = Callable[[], tuple[bytes, Image.Image]]  # reads one image: its source bytes and the image, RGB or grey
@@ -28,13 +29,26 @@ class ListedPart:
 
 
 @dataclass(frozen=True, eq=False)
+class Offer:
+    """All images of a source, before they are split."""
+
+    classes: tuple[str, ...]
+    train: ListedPart
+    validation: ListedPart | None = None
+    test: ListedPart | None = None
+    aside: Split = field(default_factory=Split)  # what train gives to parts that are None, if not told otherwise
+    aside_a_class: int | None = None  # in place of `aside`: so many of each class for validation, at most a tenth
+
+
+@dataclass(frozen=True, eq=False)
 class Listing:
-    """All images of a source."""
+    """All images of a source, split."""
 
     classes: tuple[str, ...]
     train: ListedPart
     validation: ListedPart
     test: ListedPart
+    split: str = "as the source has it"  # how it was split, in words
 
 
 def limited(listing: Listing, limit: int) -> Listing:

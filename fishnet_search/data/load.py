@@ -1,62 +1,137 @@
-"""Reading the images of a source into memory."""
+"""Reading the images of a source into memory, or mapping those of a pack."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
-from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from numpy.typing import NDArray
+from torch import Tensor
 
+from fishnet_search.data.decoding import decode, fingerprint_of, parts_of
+from fishnet_search.data.description import Data
 from fishnet_search.data.images import ImageSet, Part
-from fishnet_search.data.listing import ListedPart, limited
+from fishnet_search.data.listing import limited
+from fishnet_search.data.pack import header_of, open_pack
+from fishnet_search.data.pictures import Pictures
 from fishnet_search.data.sources import list_images
 from fishnet_search.errors import DataError
 
-_PICTURES_A_TASK = 64  # of a thread: handing over one small picture takes as long as decoding it
+_BLOCK_BYTES = 2**26  # more than any malloc keeps for itself when it is freed
 
 
-def load_images(source: str, *, image_size: int, limit: int | None = None) -> ImageSet:
-    """Return all images of a source in memory, square, in RGB and one byte a channel.
+def load_images(data: Data, *, side: int, square: bool, limit: int | None = None) -> ImageSet:
+    """Return all images of a source in RGB and one byte a channel: in memory, or in the pack that they lie in.
 
-    An image of another size is cropped at the centre to a square and resized bilinearly, with antialiasing. Neither
-    the order nor the split depends on the image size, the file system or the training seed.
+    Each is resized bilinearly, with antialiasing. Neither the order nor the split depends on the size, the file system
+    or the training seed.
 
     Args:
-        source: "digits" or "imagefolder:PATH"; the modules `digits` and `imagefolder` say how each is split.
-        image_size: pixels a side.
+        data: which images, how they are split, and what becomes of broken ones.
+        side: pixels of the short side.
+        square: whether the square in the middle is all that is looked at, and is cut out first; a pack of whole images
+            has them whole all the same. Without it, images may have several sizes.
         limit: at most that many images in each part, of every class as near as possible the same number.
 
     Raises:
-        DataError: an unknown source, images that are missing, unreadable or not laid out as they should be, more
-            images than fit in memory, or a limit below the number of classes.
+        BrokenImage: an image cannot be decoded.
+        DataError: an unknown source, images that are missing, broken or not laid out as they should be, more images
+            than fit in memory, a limit below the number of classes, or a pack that is damaged or of another size.
     """
-    listing = list_images(source)
-    if limit is not None:
-        listing = limited(listing, limit)
-    parts = {"train": listing.train, "validation": listing.validation, "test": listing.test}
-    _check_memory(sum(len(part.labels) for part in parts.values()), image_size)
+    name, _, path = data.source.partition(":")
+    if name == "pack":
+        return _from_pack(data, path, side=side, square=square, limit=limit)
+    listing = list_images(data) if limit is None else limited(list_images(data), limit)
+    free = _free_memory_bytes()
+    count = sum(len(part.labels) for part in parts_of(listing).values())
+    _check_memory(count * 3 * side**2, free, f"{count:,} images of {side}×{side} pixels need {{needed}}")
 
-    sha256 = hashlib.sha256(json.dumps([listing.classes, image_size]).encode())
-    decoded = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, part in parts.items():
-            decoded[name], digests = _decode(part, image_size, pool)
-            sha256.update(json.dumps([name, part.labels.tolist()]).encode() + b"".join(digests))
-    return ImageSet(source, listing.classes, image_size, **decoded, fingerprint=sha256.hexdigest())
+    memory = {part: _Memory() for part in parts_of(listing)}
+
+    def keep(part: str, bytes_B: NDArray[np.uint8], _: NDArray[np.int64]) -> None:
+        memory[part].add(bytes_B)
+        taken = sum(one.bytes for one in memory.values())
+        _check_memory(taken, free, f"{count:,} images with a short side of {side} pixels need more than {{needed}}")
+
+    decoded = decode(listing, side=side, square=square, broken=data.broken, keep=keep)
+    parts = {
+        part: Part(Pictures(memory[part].whole(), torch.from_numpy(of.sides_N2)), torch.from_numpy(of.labels_N))
+        for part, of in decoded.entries.items()
+    }
+    fingerprint = fingerprint_of(listing.classes, side, decoded.entries)
+    return ImageSet(
+        data.source,
+        listing.classes,
+        side,
+        **parts,
+        fingerprint=fingerprint,
+        split=listing.split,
+        skipped=decoded.skipped,
+    )
 
 
-def _check_memory(images: int, image_size: int) -> None:
-    needed, free = images * 3 * image_size**2, _free_memory_bytes()
+class _Memory:
+    """Takes bytes until there are no more, and gives them in one piece without ever holding two copies of all."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._blocks: list[NDArray[np.uint8]] = []
+        self._loose: list[NDArray[np.uint8]] = []
+
+    def add(self, bytes_B: NDArray[np.uint8]) -> None:
+        self.bytes += len(bytes_B)
+        self._loose.append(bytes_B)
+        if sum(map(len, self._loose)) >= _BLOCK_BYTES:
+            self._pack()
+
+    def whole(self) -> Tensor:
+        """Return all bytes, and keep none."""
+        self._pack()
+        everything_B, start = np.empty(self.bytes, np.uint8), 0
+        while self._blocks:
+            block = self._blocks.pop(0)
+            everything_B[start : start + len(block)] = block
+            start += len(block)
+        return torch.from_numpy(everything_B)
+
+    def _pack(self) -> None:
+        if self._loose:
+            self._blocks.append(np.concatenate(self._loose))
+            self._loose = []
+
+
+def _from_pack(data: Data, path: str, *, side: int, square: bool, limit: int | None) -> ImageSet:
+    """Map the images of a pack, if they are as they are asked for or have that in their middle.
+
+    Raises:
+        DataError: they are not, or the pack cannot be opened.
+    """
+    if not path:
+        raise DataError("data 'pack' needs the path of a file; write 'pack:FILE'")
+    header = header_of(path)
+    if data.split is not None:
+        raise DataError(f"{path}: was split when it was written: {header.split}; leave out `split`, or write it anew")
+    if header.side != side:
+        raise DataError(
+            f"{path}: its images have a short side of {header.side} pixels and {side} are needed; "
+            "write one of that size with `fishnet-search data pack`"
+        )
+    if header.square and not square:
+        raise DataError(
+            f"{path}: its images are squares from the middle, and whole ones are needed; "
+            "write one of whole images with `fishnet-search data pack`"
+        )
+    return open_pack(path, limit=limit)
+
+
+def _check_memory(needed: int, free: int, sentence: str) -> None:
     if needed > free:
         raise DataError(
-            f"{images:,} images of {image_size}×{image_size} pixels need {needed / 2**30:,.1f} GiB of memory "
-            f"and {free / 2**30:,.1f} GiB are free; take fewer with --limit"
+            f"{sentence.format(needed=f'{needed / 2**30:,.1f} GiB')} of memory and {free / 2**30:,.1f} GiB are free; "
+            "take fewer with --limit, or write them into a file with `fishnet-search data pack`"
         )
 
 
@@ -67,22 +142,3 @@ def _free_memory_bytes() -> int:
     if available:
         return int(available[1]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _decode(part: ListedPart, image_size: int, pool: Executor) -> tuple[Part, list[bytes]]:
-    """Return the decoded part and the SHA-256 of each picture's source bytes."""
-    images_NCHW = np.empty((len(part.pictures), 3, image_size, image_size), np.uint8)
-
-    def fill(indices: range) -> list[bytes]:
-        digests = []
-        for index in indices:
-            content, image = part.pictures[index]()
-            square = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BILINEAR).convert("RGB")
-            images_NCHW[index] = np.asarray(square).transpose(2, 0, 1)
-            digests.append(hashlib.sha256(content).digest())
-        return digests
-
-    everything = range(len(part.pictures))
-    runs = [everything[start : start + _PICTURES_A_TASK] for start in everything[::_PICTURES_A_TASK]]
-    digests = [digest for run in pool.map(fill, runs) for digest in run]
-    return Part(torch.from_numpy(images_NCHW), torch.from_numpy(part.labels)), digests

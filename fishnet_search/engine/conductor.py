@@ -33,7 +33,7 @@ SECONDS_BETWEEN_PLANS = 5
 """A search writes `study.json` no more often than this: all that it has tried is in records too."""
 
 
-_FIGURES = ("epochs", "best_epoch", "test", "micro_batches", "started", "wall_seconds", "environment")
+_FIGURES = ("epochs", "best_epoch", "test", "precision", "micro_batches", "started", "wall_seconds", "environment")
 """What a trial has from another one that it equals: all that training it anew would give, and how it came about."""
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fishnet_search.data.description import Data
 from fishnet_search.data.images import ImageSet
 from fishnet_search.data.load import load_images
 from fishnet_search.data.sources import classes_of
 from fishnet_search.engine.gauge import Gauge
 from fishnet_search.errors import SpaceError
+from fishnet_search.space.axes import RECIPE
 from fishnet_search.space.candidates import Candidate, Refusal, SpelledSpace
 from fishnet_search.space.design import Search
 from fishnet_search.space.space import load_space
+from fishnet_search.space.spelling import with_recipe
+from fishnet_search.spec.reading import Document
 from fishnet_search.study.record import RefusedRecord, StudyRecord, VariantRecord
 from fishnet_search.study.trial import data_record
 
@@ -72,7 +76,7 @@ class Acceptance:
 
 
 def plan_study(
-    path: Path,
+    space: Path | Document,
     folder: Path,
     *,
     command: str,
@@ -84,7 +88,7 @@ def plan_study(
     """Read a space, load its images and return the study that it asks for.
 
     Args:
-        path: of the space.
+        space: its file, or what would be written there.
         folder: of the study, whose name is the folder's.
         command: that asks for it.
         data: image source in place of the space's.
@@ -96,44 +100,53 @@ def plan_study(
         SpaceError: the space cannot be read, or its baseline cannot be built or is not feasible.
         DataError: the images cannot be had.
     """
-    spelled = load_space(path)
-    source = spelled.space.data if data is None else data
-    classes = len(classes_of(source))
+    spelled = load_space(space)
+    wanted = spelled.space.data if data is None else Data(source=data)
+    classes = len(classes_of(wanted))
     if classes != spelled.base.classes:
-        spelled = load_space(path, classes=classes)
+        spelled = load_space(space, classes=classes)
     if epochs is not None:
-        spelled = _with_epochs(spelled, epochs, path)
+        spelled = _with_epochs(spelled, epochs)
     accept = Acceptance(spelled, Gauge(folder))
     found = [accept(candidate) for candidate in spelled.candidates()]
     if isinstance(found[0], RefusedRecord):
         raise SpaceError(f"{found[0].where}: the baseline: {found[0].reason}; loosen the limit")
-    images = load_images(source, image_size=spelled.base.image_size, limit=limit)
-    space = spelled.space
+    asked = spelled.space
+    side = asked.recipe.short_side(spelled.base.image_size)
+    images = load_images(wanted, side=side, square=_wants_squares(spelled), limit=limit)
     study = StudyRecord(
         name=folder.name,
-        description=space.description,
+        description=asked.description,
         command=command,
-        base=space.base,
-        axes={axis: field.path for axis, field in space.axes.items()},
+        base=asked.base,
+        axes={axis: field.path for axis, field in asked.axes.items()},
         baseline=spelled.baseline.name,
-        design=space.design.kind,
+        design=asked.design.kind,
         variants=tuple(one for one in found if isinstance(one, VariantRecord)),
         refused=tuple(one for one in found if isinstance(one, RefusedRecord)),
-        objectives=space.design.objectives if isinstance(space.design, Search) else ("top1",),
-        match=None if space.match is None else space.match.metric,
-        stop=None if space.stop is None else space.stop.kind,
-        seeds=space.seeds if seeds is None else tuple(range(seeds)),
+        objectives=asked.design.objectives if isinstance(asked.design, Search) else ("top1",),
+        match=None if asked.match is None else asked.match.metric,
+        stop=None if asked.stop is None else asked.stop.kind,
+        seeds=asked.seeds if seeds is None else tuple(range(seeds)),
         recipe=spelled.baseline.recipe,
         data=data_record(images, limit),
-        workers=space.workers,
-        threads=space.resources.cpu,
+        workers=asked.workers,
+        threads=asked.resources.cpu,
     )
     return Plan(study, spelled, images, accept)
 
 
-def _with_epochs(spelled: SpelledSpace, epochs: int, path: Path) -> SpelledSpace:
+def _wants_squares(spelled: SpelledSpace) -> bool:
+    """Tell whether no recipe looks beyond the centre squares of the images, which all variants share."""
+    crops = [axis for axis in spelled.axes.values() if f"{RECIPE}crop" in axis.paths]
+    recipe = spelled.space.recipe
+    looks = [recipe.model_copy(update={"crop": crop}) for axis in crops for crop in axis.values or ()]
+    return all(look.wants_squares for look in (recipe, *looks))
+
+
+def _with_epochs(spelled: SpelledSpace, epochs: int) -> SpelledSpace:
     """Return a space whose networks are all trained for so many epochs."""
     if any("recipe.epochs" in axis.paths for axis in spelled.axes.values()):
-        raise SpaceError(f"{path}: recipe.epochs is an axis; leave out --epochs, or change the axis")
-    recipe = spelled.space.recipe.model_copy(update={"epochs": epochs})
+        raise SpaceError(f"{spelled.document.source}: recipe.epochs is an axis; leave out --epochs, or change the axis")
+    recipe = with_recipe(spelled.space.recipe, {"epochs": epochs}, "--epochs")
     return replace(spelled, space=spelled.space.model_copy(update={"recipe": recipe}))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from fishnet_search.data.images import ImageSet, Part
+from fishnet_search.data.pictures import Pictures
 from fishnet_search.engine.survey import Survey
 from fishnet_search.errors import MeasureError
 from fishnet_search.graph.build import build_graph
@@ -81,7 +82,7 @@ def _timed(network: torch.nn.Module, candidate: Candidate, survey: Survey, devic
     """Train on so many images, or on all if they are fewer, and return what all would take."""
     whole, validation = len(survey.images.train.labels), len(survey.images.validation.labels)
     few = min(images, whole)
-    size, classes = candidate.spec.image_size, survey.images.classes
+    size, classes = candidate.recipe.short_side(candidate.spec.image_size), survey.images.classes
     parts = [_random_part(count, size, len(classes)) for count in (few, max(1, round(validation * few / whole)))]
     random = ImageSet("random", classes, size, train=parts[0], validation=parts[1], test=parts[1], fingerprint="")
     recipe = candidate.recipe.model_copy(update={"epochs": 1, "learning_rate": 1e-6})  # random images teach nothing
@@ -92,7 +93,7 @@ def _timed(network: torch.nn.Module, candidate: Candidate, survey: Survey, devic
 def _random_part(count: int, size: int, classes: int) -> Part:
     generator = torch.Generator().manual_seed(0)
     images_NCHW = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
-    return Part(images_NCHW, torch.randint(0, classes, (count,), generator=generator))
+    return Part(Pictures.of(images_NCHW), torch.randint(0, classes, (count,), generator=generator))
 
 
 def _interpolated(macs: int, epochs: Iterable[tuple[Candidate, float]]) -> float:

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ray.tune import Trainable
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fishnet_search.data.images import ImageSet, Part
+from fishnet_search.data.pictures import Pictures
 from fishnet_search.engine.overdue import within
 from fishnet_search.study.record import StudyRecord, TrialRecord, VariantRecord
 from fishnet_search.study.training import RankWork, Steps, alone, follow_trial, trial_steps
@@ -36,27 +37,37 @@ SECONDS_TO_EXPLAIN = 10
 class Parcel:
     """Images in numpy's arrays, which all processes of a node read in one place of its memory."""
 
-    source: str
-    classes: tuple[str, ...]
-    image_size: int
-    parts: tuple[tuple[NDArray[np.uint8], NDArray[np.int64]], ...]
-    fingerprint: str
+    images: ImageSet  # those of a pack, whose file all nodes see, are whole; of others the parts are empty
+    arrays: tuple[tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]], ...]  # bytes, sides, labels a part
+
+
+_EMPTY = Part(
+    Pictures(torch.empty(0, dtype=torch.uint8), torch.empty(0, 2, dtype=torch.int64)), torch.empty(0, dtype=torch.int64)
+)
 
 
 def parcel_of(images: ImageSet) -> Parcel:
     """Pack images."""
-    parts = tuple(
-        (part.images_NCHW.numpy(), part.labels_N.numpy()) for part in (images.train, images.validation, images.test)
+    if images.train.pictures.file is not None:
+        return Parcel(images, ())
+    arrays = tuple(
+        (part.pictures.bytes_B.numpy(), part.pictures.sides_N2.numpy(), part.labels_N.numpy())
+        for part in (images.train, images.validation, images.test)
     )
-    return Parcel(images.source, images.classes, images.image_size, parts, images.fingerprint)
+    return Parcel(replace(images, train=_EMPTY, validation=_EMPTY, test=_EMPTY), arrays)
 
 
 def images_of(parcel: Parcel) -> ImageSet:
     """Unpack images. They can only be read."""
+    if not parcel.arrays:
+        return parcel.images
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch has no tensors that can only be read
-        train, validation, test = (Part(torch.from_numpy(one), torch.from_numpy(two)) for one, two in parcel.parts)
-    return ImageSet(parcel.source, parcel.classes, parcel.image_size, train, validation, test, parcel.fingerprint)
+        train, validation, test = (
+            Part(Pictures(torch.from_numpy(bytes_B), torch.from_numpy(sides_N2)), torch.from_numpy(labels_N))
+            for bytes_B, sides_N2, labels_N in parcel.arrays
+        )
+    return replace(parcel.images, train=train, validation=validation, test=test)
 
 
 @dataclass(frozen=True, eq=False)

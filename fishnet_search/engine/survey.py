@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fishnet_search.data.description import Data
 from fishnet_search.data.listing import Listing
 from fishnet_search.data.sources import list_images
 from fishnet_search.space.candidates import Candidate, Refusal, SpelledSpace
@@ -55,28 +56,28 @@ def survey(
     path: Path,
     *,
     data: str | None = None,
-    on_candidate: Callable[[int | None], None] = lambda total: None,
+    on_candidate: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Survey:
     """Spell out a space.
 
     Args:
         path: of the space.
         data: image source in place of the space's, which decides how many classes there are.
-        on_candidate: is told after each candidate how many there are in all, as far as that is known.
+        on_candidate: is told after each candidate how many there were, and of how many, as far as that is known.
 
     Raises:
         SpaceError: the space cannot be read or spelled out, or its baseline is not feasible.
         DataError: the images are missing or not laid out as they should be; none of them is opened.
     """
     space = load_space(path)
-    images = list_images(space.space.data if data is None else data)
+    images = list_images(space.space.data if data is None else Data(source=data))
     if len(images.classes) != space.base.classes:
         space = load_space(path, classes=len(images.classes))
     total = _total(space)
     found: list[Candidate | Refusal] = []
     for each in _sample(space) if space.searches else space.candidates():
         found.append(each)
-        on_candidate(total)
+        on_candidate(len(found), total)
     refusals = [each for each in found if isinstance(each, Refusal)]
     return Survey(
         space,

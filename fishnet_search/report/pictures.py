@@ -116,7 +116,7 @@ def _candidates(analysis: Analysis, look: Mapping[str, Look]) -> Picture | None:
 def _accuracy_against_macs(analysis: Analysis, look: Mapping[str, Look]) -> Picture | None:
     effects = analysis.effects
     measured = effects[effects["seeds"] > 0]
-    if measured.empty:
+    if len(measured) < 2:  # a point is no picture
         return None
     return _picture(
         draw_accuracy_against_macs(measured, look),

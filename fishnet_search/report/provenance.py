@@ -8,6 +8,10 @@ from fishnet_search.report.matched import METRICS
 from fishnet_search.report.plan import is_search
 from fishnet_search.report.table import listed
 from fishnet_search.study.record import DataRecord, Environment, StudyRecord, TrialRecord
+from fishnet_search.train.recipe import Recipe
+
+ALWAYS_TOLD = ("epochs", "batch_size", "optimiser", "learning_rate", "momentum", "weight_decay", "schedule")
+"""Fields of the recipe; others are told where they are not the default."""
 
 Facts = tuple[tuple[str, str], ...]
 """Pairs of what and how much, for a list of definitions."""
@@ -28,6 +32,7 @@ def space_facts(study: StudyRecord) -> Facts:
 
 def data_facts(data: DataRecord) -> Facts:
     """Say which images were used."""
+    broken = f"{len(data.skipped):,} that could not be read: {listed(data.skipped)}"
     return (
         ("source", data.source if data.limit is None else f"{data.source}, at most {data.limit:,} images a part"),
         ("fingerprint", data.fingerprint),
@@ -35,13 +40,15 @@ def data_facts(data: DataRecord) -> Facts:
             "images",
             f"{data.train_images:,} training, {data.validation_images:,} validation, {data.test_images:,} test",
         ),
+        *([("split", data.split)] if data.split else []),
+        *([("left out", broken)] if data.skipped else []),
         ("classes", f"{data.classes:,}"),
-        ("image size", f"{data.image_size} × {data.image_size} pixels"),
+        ("short side", f"{data.image_size} pixels"),
     )
 
 
 def recipe_facts(study: StudyRecord, compared: Collection[str]) -> Facts:
-    """Say how the baseline was trained, and what each variant sets otherwise.
+    """Say how the baseline was trained, as far as it is not the default, and what each variant sets otherwise.
 
     Args:
         study: What was planned.
@@ -54,7 +61,9 @@ def recipe_facts(study: StudyRecord, compared: Collection[str]) -> Facts:
         if own and variant.name in compared:
             told = tuple(f"{name.replace('_', ' ')} {value}" for name, value in own.items())
             others.setdefault(told, []).append(variant.name)
-    facts = tuple((name.replace("_", " "), str(value)) for name, value in shared.items())
+    default = Recipe().model_dump()
+    set_here = {name: value for name, value in shared.items() if name in ALWAYS_TOLD or value != default[name]}
+    facts = tuple((name.replace("_", " "), str(value)) for name, value in set_here.items())
     return (*facts, *((", ".join(told), f"in {listed(names)}") for told, names in others.items()))
 
 

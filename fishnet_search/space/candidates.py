@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
+from pathlib import Path
 
 from fishnet_search.cost.ledger import Cost, cost_of
 from fishnet_search.errors import SpaceError, SpecError
@@ -238,6 +239,8 @@ class SpelledSpace:
     def _baseline_name(self) -> str:
         design = self.space.design
         levels = active_levels(self.axes, {})
+        if not self.axes:
+            return Path(self.space.base).stem
         if isinstance(design, Grid) or (isinstance(design, OneFactor) and len(self.axes) == 1):
             return name_of(levels, alone=len(self.axes) == 1)
         if isinstance(design, ExplicitList):

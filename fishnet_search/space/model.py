@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from fishnet_search.data.description import Data
 from fishnet_search.space.axes import Axis, name_problem
 from fishnet_search.space.design import Design, ExplicitList, Grid, Level, Resources, Search, Stopping
 from fishnet_search.space.limits import Limits
@@ -31,7 +32,7 @@ class Space(Value):
 
     description: str = Field("", description="what the study is to find out; the report begins with it")
     base: str = Field(description="a preset's name, or a spec's path seen from the space's folder")
-    axes: dict[str, Axis] = Field(min_length=1, description="by name")
+    axes: dict[str, Axis] = Field(default_factory=dict, description="by name; without any, the base alone is trained")
     baseline: dict[str, Level] = Field(
         default_factory=dict,
         description="axis -> level that the others are compared with; by default the first, or what the base has",
@@ -43,7 +44,7 @@ class Space(Value):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], BeforeValidator(_count_or_list)] = Field(
         (0, 1, 2), min_length=1, max_length=MOST_SEEDS, description="a number of seeds, or the seeds themselves"
     )
-    data: str = Field("digits", description="'digits' or 'imagefolder:PATH', PATH seen from where the command runs")
+    data: Data = Field(Data(source="digits"), description="which images; a plain string is their source")
     recipe: Recipe = Recipe()
     resources: Resources = Resources()
     workers: Annotated[Whole, Field(ge=1, le=10_000)] = Field(1, description="processes that train one trial together")
@@ -61,6 +62,9 @@ class Space(Value):
         return self
 
     def _problems(self) -> Iterator[Problem]:
+        if not self.axes and not isinstance(self.design, Grid):
+            kind = self.design.kind
+            yield ("axes",), f"are missing, which {kind} is to vary; without a design the base alone is trained"
         yield from ((("axes", name), sentence) for name in self.axes if (sentence := name_problem(name)))
         if isinstance(self.design, ExplicitList):
             names = self.design.variants

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from fishnet_search.errors import SpaceError, SpecError
@@ -13,35 +14,49 @@ from fishnet_search.spec.architecture import Architecture
 from fishnet_search.spec.loading import load_spec, preset_names, with_fields
 from fishnet_search.spec.naming import nearest
 from fishnet_search.spec.reading import Document, read_yaml, validated
+from fishnet_search.train.named import spelled
 
 
-def load_space(path: Path, *, classes: int | None = None) -> SpelledSpace:
+def load_space(space: Path | Document, *, classes: int | None = None) -> SpelledSpace:
     """Read a space; nothing is enumerated or trained yet.
 
     Args:
-        path: of the YAML file.
+        space: its YAML file, or what would be written there; other files are seen from the document's source.
         classes: of the data, in place of the base's.
 
     Raises:
         SpaceError: the file cannot be read, its parts do not fit together, a field does not take a level, or the
             baseline is no network or breaks a limit; with file and line.
     """
-    document = read_yaml(path, SpaceError)
+    document = space if isinstance(space, Document) else read_yaml(space, SpaceError)
+    path = Path(document.source)
     if isinstance(document.data, dict) and not document.data.keys() & Space.model_fields.keys() - {"base"}:
         raise SpaceError(
             f"{path}: is no space: it has neither axes nor anything else of one; if it is an architecture, "
             f"`fishnet-search describe {path}` shows it, and a space names it as its base"
         )
-    space = validated(Space, document, SpaceError)
-    base = _base(space, document, path)
+    document = _with_recipe(document, path)
+    given = validated(Space, document, SpaceError)
+    base = _base(given, document, path)
     if classes is not None:
         base = with_fields(base, {"classes": classes})
-    axes = spelled_axes(space, base, document)
-    refuse_what_cannot_be_asked(space, axes, document)
-    spelled = SpelledSpace(path.stem, space, base, axes, document)
-    _refuse_crossed_limits(spelled)
-    spelled.baseline  # noqa: B018 - or it is refused
-    return spelled
+    axes = spelled_axes(given, base, document)
+    refuse_what_cannot_be_asked(given, axes, document)
+    held = SpelledSpace(path.stem, given, base, axes, document)
+    _refuse_crossed_limits(held)
+    held.baseline  # noqa: B018 - or it is refused
+    return held
+
+
+def _with_recipe(document: Document, path: Path) -> Document:
+    """Return the document with the fields of its recipe, which may be written by name or on top of another one's."""
+    if not isinstance(document.data, dict) or "recipe" not in document.data:
+        return document
+    try:
+        recipe = spelled(document.data["recipe"], path.parent)
+    except SpecError as problem:
+        raise SpaceError(f"{document.where(('recipe',))}: {problem}") from problem
+    return replace(document, data={**document.data, "recipe": recipe})
 
 
 def _base(space: Space, document: Document, path: Path) -> Architecture:

@@ -19,8 +19,8 @@ from fishnet_search.spec.reading import Document, validated
 from fishnet_search.spec.value import Location
 from fishnet_search.train.recipe import Recipe
 
-GIVEN_BY_THE_DATA = ("classes", "image_size")
-"""Fields that all variants share, because they share the images."""
+GIVEN_BY_THE_DATA = ("classes", "image_size", "recipe.test_crop")
+"""Fields that all variants share, because they share the images, which are kept in one size."""
 
 
 def spelled_axes(space: Space, base: Architecture, document: Document) -> dict[str, SpelledAxis]:
@@ -105,13 +105,13 @@ def _parts(name: str, axis: Axis, base: Architecture, document: Document) -> Ite
 
 
 def _locations(path: str, base: Architecture, where: str) -> list[Location]:
+    if path in GIVEN_BY_THE_DATA:
+        raise SpaceError(f"{where}: {path} cannot be an axis: all variants share the images; remove it")
     if path.startswith(RECIPE):
         field, fields = path.removeprefix(RECIPE), list(Recipe.model_fields)
         if field not in fields:
             raise SpaceError(f"{where}: {shown(path)}: unknown field{nearest(field, fields)}")
         return [("recipe", field)]
-    if path in GIVEN_BY_THE_DATA:
-        raise SpaceError(f"{where}: {path} cannot be an axis: the images give it to all variants; remove it")
     try:
         return field_locations(base, path, where)
     except SpecError as problem:
@@ -119,7 +119,7 @@ def _locations(path: str, base: Architecture, where: str) -> list[Location]:
 
 
 def _takes_decimals(location: Location) -> bool:
-    return location[0] == "recipe" and Recipe.model_fields[str(location[1])].annotation is float
+    return location[0] == "recipe" and Recipe.model_fields[str(location[1])].annotation in {float, float | None}
 
 
 def _refuse_shared_fields(axis: SpelledAxis, others: Mapping[str, SpelledAxis], document: Document) -> None:

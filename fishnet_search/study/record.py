@@ -12,7 +12,7 @@ from fishnet_search.spec.families import Spec
 from fishnet_search.spec.value import Value
 from fishnet_search.train.recipe import Recipe
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 State = Literal["complete", "pruned", "duplicate", "failed", "interrupted"]
 """`duplicate` has the figures of an earlier trial with the same key. What is infeasible never becomes a trial."""
@@ -36,7 +36,10 @@ class EpochRecord(Value):
     learning_rate: float
     train: Evaluation
     validation: Evaluation
-    seconds: float
+    seconds: float  # of the pass and of the validation
+    images_per_second: float  # of the pass
+    waiting: float  # share of the pass, from 0 to 1, that training waited for images
+    peak_memory_mb: float | None  # the most that torch has held on the GPU in the pass; None on a CPU
 
 
 class DataRecord(Value):
@@ -44,11 +47,13 @@ class DataRecord(Value):
 
     source: str  # as it was given: "digits", "imagefolder:PATH"
     limit: int | None  # most images in each part
+    split: str  # how the source's images were split, in words
+    skipped: tuple[str, ...]  # images that could not be decoded and were left out
     fingerprint: str
     class_names: tuple[str, ...]  # in the order of the network's outputs
     mean: tuple[float, float, float]  # grey levels from 0 to 255 that images are normalised by
     std: tuple[float, float, float]
-    image_size: int  # pixels a side
+    image_size: int  # pixels of the short side that images are kept with
     train_images: int
     validation_images: int
     test_images: int
@@ -83,7 +88,7 @@ class Failure(Value):
 class TrialRecord(Value):
     """One network trained once with one seed."""
 
-    format: Literal[3] = FORMAT
+    format: Literal[4] = FORMAT
     trial: str  # "max-3x3-seed1": unique in its study, and the name of its file
     key: str  # SHA-256 over architecture, recipe, data, seed and workers: equal keys are one experiment
     variant: str
@@ -103,6 +108,7 @@ class TrialRecord(Value):
     failure: Failure | None
     duplicate_of: str | None = None  # the record, seen from this study's folder, that the figures are taken from
     workers: int = 1  # processes that trained it together
+    precision: str | None = None  # that convolutions and linear layers were computed in; None before it began
     micro_batches: int = 1  # that a batch was split into after memory had run out; 1: it was not
     started: str
     wall_seconds: float
@@ -141,7 +147,7 @@ class RefusedRecord(Value):
 class StudyRecord(Value):
     """What a study was asked to do."""
 
-    format: Literal[3] = FORMAT
+    format: Literal[4] = FORMAT
     name: str
     description: str
     command: str  # that ran it last

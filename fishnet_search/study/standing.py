@@ -39,7 +39,7 @@ class _Failure(_Glance):
 
 
 class _Trial(_Glance):
-    format: Literal[3]
+    format: Literal[4]
     trial: str
     state: State
     epochs: tuple[_Epoch, ...]
@@ -51,7 +51,7 @@ class _Variant(_Glance):
 
 
 class _Study(_Glance):
-    format: Literal[3]
+    format: Literal[4]
     command: str
     baseline: str
     design: str

@@ -86,7 +86,16 @@ def read_trials(folder: Path) -> tuple[TrialRecord, ...]:
     Raises:
         StudyError: a record is damaged.
     """
-    return tuple(_read(TrialRecord, path, "run the study again to do that trial anew") for path in _records(folder))
+    return tuple(map(read_trial, _records(folder)))
+
+
+def read_trial(path: Path) -> TrialRecord:
+    """Return one record.
+
+    Raises:
+        StudyError: it is damaged, or of another version of fishnet-search.
+    """
+    return _read(TrialRecord, path, "run the study again to do that trial anew")
 
 
 def mended_trials(folder: Path) -> tuple[tuple[TrialRecord, ...], tuple[str, ...]]:

@@ -27,6 +27,7 @@ from fishnet_search.train.device import choose_device
 from fishnet_search.train.epoch import Epoch
 from fishnet_search.train.loop import Training
 from fishnet_search.train.memory import out_of_memory
+from fishnet_search.train.precision import precision_of
 from fishnet_search.train.ranks import ALONE, Ranks
 
 CHECKPOINT_SHARE = 0.02
@@ -133,6 +134,8 @@ class _Attempt:
         self.before = 0.0  # seconds that went into the epochs of the checkpoint
 
     def steps(self, team: Team, checkpoint_share: float) -> Steps:
+        precision = precision_of(self.trial.variant.recipe.precision, choose_device()).name
+        self.draft = self.draft.model_copy(update={"precision": precision})
         work = RankWork(self.trial, self.checkpoint(), self.draft.micro_batches)
         if work.start is not None:
             self.epochs = tuple(map(_epoch_record, work.start.epochs))
@@ -178,6 +181,9 @@ def _epoch_record(epoch: Epoch) -> EpochRecord:
         train=_evaluation(epoch.train),
         validation=_evaluation(epoch.validation),
         seconds=round(epoch.seconds, 3),
+        images_per_second=round(epoch.images_per_second, 1),
+        waiting=round(epoch.waiting, 4),
+        peak_memory_mb=epoch.peak_memory_mb,
     )
 
 

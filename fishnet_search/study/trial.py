@@ -13,8 +13,8 @@ from fishnet_search.data.images import ImageSet
 from fishnet_search.study.environment import environment
 from fishnet_search.study.record import DataRecord, EpochRecord, Failure, StudyRecord, TrialRecord, VariantRecord
 from fishnet_search.study.store import trial_name
-from fishnet_search.train.batches import normalisation_of
 from fishnet_search.train.device import choose_device
+from fishnet_search.train.normalisation import normalisation_of
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,12 @@ def draft_of(trial: Trial, study: StudyRecord) -> TrialRecord:
 
 def data_record(images: ImageSet, limit: int | None) -> DataRecord:
     """Describe the images for a record."""
-    normalise = normalisation_of(images.train.images_NCHW)
+    normalise = normalisation_of(images.train.pictures)
     return DataRecord(
         source=images.source,
         limit=limit,
+        split=images.split,
+        skipped=images.skipped,
         fingerprint=images.fingerprint,
         class_names=images.classes,
         mean=normalise.mean.tolist(),

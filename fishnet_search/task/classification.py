@@ -41,15 +41,20 @@ class Tally:
             for k in (1, min(5, classes))
         )
 
-    def add(self, logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    def add(
+        self, logits: Tensor, labels: Tensor, *, targets: Tensor | None = None, label_smoothing: float = 0.0
+    ) -> Tensor:
         """Count a batch and return its mean loss, to be differentiated.
 
         Args:
-            logits: (N, classes).
-            labels: (N,) int64.
+            logits: (N, classes) of any floating type; the loss is computed in float32.
+            labels: (N,) int64, which top-1 and top-5 ask for.
+            targets: (N, classes), the probability of each class, which the loss asks for; by default the labels'.
             label_smoothing: probability mass spread evenly over all classes.
         """
-        loss = functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+        logits = logits.float()
+        wanted = labels if targets is None else targets
+        loss = functional.cross_entropy(logits, wanted, label_smoothing=label_smoothing)
         scores = logits.detach()
         self._loss.update(loss.detach(), len(labels))
         self._top1.update(scores, labels)

@@ -19,9 +19,9 @@ def make_console() -> Console:
 
 
 @contextmanager
-def counting(console: Console, what: str) -> Iterator[Callable[[int | None], None]]:
-    """Show a bar in a terminal while things are counted; call what this gives after each, with the total if known."""
-    columns = TextColumn("counting {task.description}"), BarColumn(), MofNCompleteColumn()
+def counting(console: Console, doing: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a bar in a terminal while things are done; tell what this gives how many are, and of how many if known."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda total: progress.update(task, advance=1, total=total)
+        task = progress.add_task(doing, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -15,8 +15,9 @@ from torch import Tensor
 from fishnet_search.task.classification import Evaluation
 from fishnet_search.train.epoch import Epoch
 
-_MAGIC = b"fishnet-search checkpoint 1\n"
+_MAGIC = b"fishnet-search checkpoint 2\n"
 _DIGEST = hashlib.sha256().digest_size
+_ALWAYS = ("weights", "optimiser", "average")
 
 
 class DamagedCheckpoint(Exception):  # noqa: N818 - nobody's mistake: whoever reads it does the epochs anew
@@ -27,14 +28,21 @@ class DamagedCheckpoint(Exception):  # noqa: N818 - nobody's mistake: whoever re
 class Checkpoint:
     """A training between two epochs. All tensors are on the CPU, in torch's usual memory format.
 
-    The learning rate, the order of the images and dropout's random numbers are not in it: they follow from the recipe,
-    the seed and the number of the epoch.
+    The learning rate, the order of the images, their augmentation and dropout's random numbers are not in it: they
+    follow from the recipe, the seed and the number of the epoch.
     """
 
     epochs: tuple[Epoch, ...]  # so far
     weights: Mapping[str, Tensor]  # the network's state dict
-    momentum: Mapping[str, Tensor]  # parameter -> SGD's moving sum of its gradients; none without momentum
-    best_weights: Mapping[str, Tensor]  # after the best epoch; `weights` itself where that is the last one
+    optimiser: Mapping[str, Tensor]  # FIGURE/PARAMETER -> what the optimiser remembers: see `memory_of`
+    average: Mapping[str, Tensor]  # state dict of the weights' moving average; none in a training without
+    scaler: Mapping[str, float]  # state of the scaling of float16 gradients; none in other precisions
+    best_weights: Mapping[str, Tensor]  # after the best epoch; `validated` itself where that is the last one
+
+    @property
+    def validated(self) -> Mapping[str, Tensor]:
+        """The weights that the last epoch was validated with."""
+        return self.average or self.weights
 
 
 def to_bytes(checkpoint: Checkpoint, key: str) -> bytes:
@@ -44,12 +52,14 @@ def to_bytes(checkpoint: Checkpoint, key: str) -> bytes:
         checkpoint: of any training.
         key: names the training; `from_bytes` wants the same.
     """
-    groups = {"weights": checkpoint.weights, "momentum": checkpoint.momentum}
-    if checkpoint.best_weights is not checkpoint.weights:
+    groups = {name: getattr(checkpoint, name) for name in _ALWAYS}
+    if checkpoint.best_weights is not checkpoint.validated:
         groups["best"] = checkpoint.best_weights
     tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
-    notes = {"key": key, "epochs": json.dumps([asdict(epoch) for epoch in checkpoint.epochs])}
-    body = safetensors.torch.save(tensors, notes)
+    epochs = [asdict(epoch) for epoch in checkpoint.epochs]
+    notes = {"key": key, "epochs": epochs, "scaler": dict(checkpoint.scaler)}
+    # in one piece: safetensors writes several in another order each time
+    body = safetensors.torch.save(tensors, {"notes": json.dumps(notes)})
     return b"".join((_MAGIC, hashlib.sha256(body).digest(), body))
 
 
@@ -67,8 +77,9 @@ def from_bytes(content: bytes, key: str) -> Checkpoint:
         raise DamagedCheckpoint("differs from what was written: its SHA-256 is another")
     try:
         notes = _notes(body)
-        written_for, epochs = notes["key"], tuple(map(_epoch, json.loads(notes["epochs"])))
-        groups: dict[str, dict[str, Tensor]] = {"weights": {}, "momentum": {}}
+        written_for, epochs = notes["key"], tuple(map(_epoch, notes["epochs"]))
+        scaler = dict(notes["scaler"])
+        groups: dict[str, dict[str, Tensor]] = {name: {} for name in _ALWAYS}
         for path, tensor in safetensors.torch.load(body).items():
             group, _, name = path.partition("/")
             groups.setdefault(group, {})[name] = tensor
@@ -76,13 +87,14 @@ def from_bytes(content: bytes, key: str) -> Checkpoint:
         raise DamagedCheckpoint(f"is laid out otherwise than in this version: {problem}") from problem
     if written_for != key:
         raise DamagedCheckpoint(f"is of the training {written_for!r}, not of {key!r}")
-    return Checkpoint(epochs, groups["weights"], groups["momentum"], groups.get("best", groups["weights"]))
+    best = groups.pop("best", groups["average"] or groups["weights"])
+    return Checkpoint(epochs, **{name: groups[name] for name in _ALWAYS}, scaler=scaler, best_weights=best)
 
 
 def _notes(body: bytes) -> Any:
-    """Return the metadata of a safetensors file, which the library gives of files alone and not of bytes."""
+    """Return the notes in a safetensors file, whose metadata the library gives of files alone and not of bytes."""
     size = int.from_bytes(body[:8], "little")
-    return json.loads(body[8 : 8 + size])["__metadata__"]
+    return json.loads(json.loads(body[8 : 8 + size])["__metadata__"]["notes"])
 
 
 def _epoch(fields: dict[str, Any]) -> Epoch:

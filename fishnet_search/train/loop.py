@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import SGD
 
 from fishnet_search.data.images import ImageSet, Part
 from fishnet_search.errors import TrainingError
 from fishnet_search.task.classification import Evaluation, Tally, evaluate
-from fishnet_search.train.batches import Batches, normalisation_of, on_device
+from fishnet_search.train.average import average_of, go_on_averaging
+from fishnet_search.train.batches import Batches, Step, on_device
 from fishnet_search.train.checkpoint import Checkpoint
+from fishnet_search.train.compiled import compiled
 from fishnet_search.train.epoch import Epoch, best_of
+from fishnet_search.train.memory import forget_peak, peak_mb
+from fishnet_search.train.normalisation import normalisation_for
+from fishnet_search.train.optimiser import memory_of, optimiser_of, remember, set_rate
+from fishnet_search.train.precision import precision_of
 from fishnet_search.train.ranks import ALONE, Lead, Ranks
 from fishnet_search.train.recipe import Recipe
+from fishnet_search.train.recompute import recomputed
+from fishnet_search.train.reproducible import reproducible, seed_global_state
+from fishnet_search.train.schedule import rate_at
+from fishnet_search.train.seeds import derived_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,46 +72,63 @@ class Training:
         """Make everything ready.
 
         Args:
-            network: gives logits of shape (N, classes) for images of shape (N, 3, image_size, image_size).
-            images: normalised by the mean and the standard deviation of the training part's channels.
+            network: gives logits of shape (N, classes) for images of shape (N, 3, S, S), S being the recipe's
+                `image_size` for these images.
+            images: to learn from, choose by and test with.
             recipe: how.
-            seed: of the order of the images, and of dropout where the network has any; not of the initial weights.
+            seed: of the order of the images, what is drawn for them, and dropout where the network has any; not of
+                the initial weights.
             device: where.
             start: of the same training, to go on from.
-            micro_batches: that each batch is split into to save memory. Their gradients add up to that of the batch;
-                only batch normalisation sees the difference. Each has at least two images, for its sake.
+            micro_batches: that each of the recipe's parts of a batch is split into to save memory. Their gradients
+                add up to that of the batch; only batch normalisation sees the difference. Each has at least two
+                images, for its sake.
             ranks: that share each batch. Rank 0 is asked for epochs and results; the others `follow`.
 
         Raises:
-            TrainingError: there are fewer than two training images.
+            TrainingError: there are fewer than two training images, the device does not have the recipe's precision,
+                or the recipe wants what does not go together.
         """
         if len(images.train) < 2:
             raise TrainingError(f"{images.source}: {len(images.train)} training images; batch normalisation needs 2")
-        self._images, self._recipe, self._seed, self._device = images, recipe, seed, device
-        self._micro_batches, self._ranks = micro_batches, ranks
+        if recipe.compile and recipe.checkpointing:
+            raise TrainingError(
+                "recipe.checkpointing: torch.compile chooses by itself what is computed again, and cannot follow ours; "
+                "use either compile or checkpointing"
+            )
+        self._images, self._recipe, self._device = images, recipe, device
+        self._seed, self._micro_batches, self._ranks = seed, micro_batches, ranks
+        self._precision = precision_of(recipe.precision, device)
         self._lead = Lead(ranks) if ranks.world > 1 else None
-        self._normalise = normalisation_of(images.train.images_NCHW)
+        self._normalise = normalisation_for(recipe, images.train.pictures)
         self._training, self._validation = map(self._batches, (images.train, images.validation))
-        self._reproducible = _reproducible(device)
+        self._settings = ExitStack()
 
-        # a quarter faster on the CPU for small networks
-        self._network = network.to(memory_format=torch.channels_last).to(device)
-        self._optimiser = SGD(
-            network.parameters(), recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-        )
+        # channels last is a quarter faster on the CPU for small networks
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self._network = network.to(memory_format=layout).to(device)
+        self._forward = self._network  # or the same compiled
+        self._optimiser = optimiser_of(network, recipe)
+        self._scaler = self._precision.scaler()
+        averages = bool(recipe.ema) and ranks.rank == 0  # the weights, and so their average, are those of all ranks
+        self._average = average_of(network, recipe.ema) if averages else None
         self._epochs: list[Epoch] = []
         self._best_weights: Mapping[str, Tensor] = {}
         if start is not None:
             self._go_on_from(start)
 
     def __enter__(self) -> Training:
-        self._reproducible.__enter__()
+        self._settings.enter_context(reproducible(self._device))
+        if self._recipe.checkpointing:
+            self._settings.enter_context(recomputed(self._network))
+        if self._recipe.compile:
+            self._forward = self._settings.enter_context(compiled(self._network))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._reproducible.__exit__(kind, error, trace)
+        self._settings.__exit__(kind, error, trace)
         if self._lead is not None and self._ranks.rank == 0:
             self._lead.tell(len(self._epochs) + 1, go_on=False)
 
@@ -126,28 +151,35 @@ class Training:
         number, clock = len(self._epochs) + 1, time.perf_counter()
         if self._lead is not None:
             self._lead.tell(number, go_on=True)
+        forget_peak(self._device)
         learnt = self._learn(number)
-        validated = self._evaluate(self._validation, f"epoch {number}: validation loss")
-        rate = _learning_rate(self._recipe, number)
-        epoch = Epoch(number, rate, learnt, validated, time.perf_counter() - clock)
+        validated = self._evaluate(self._judged, self._validation, f"epoch {number}: validation loss")
+        epoch = Epoch(
+            number,
+            rate_at(self._recipe, number - 1),
+            train=learnt.figures,
+            validation=validated,
+            seconds=time.perf_counter() - clock,
+            images_per_second=learnt.images / learnt.seconds,
+            waiting=learnt.waited / learnt.seconds,
+            peak_memory_mb=peak_mb(self._device),
+        )
         self._epochs.append(epoch)
         if best_of(self._epochs) is epoch:
-            self._best_weights = _copied(self._network.state_dict())
+            self._best_weights = _copied(self._judged.state_dict())
         return epoch
 
     def checkpoint(self) -> Checkpoint:
         """Return a copy of where the training stands, from which another can go on."""
         is_best = self._epochs and best_of(self._epochs) is self._epochs[-1]
-        state = self._optimiser.state
-        momentum = {
-            name: state[weight]["momentum_buffer"]
-            for name, weight in self._network.named_parameters()
-            if state[weight].get("momentum_buffer") is not None
-        }
+        judged = self._best_weights if is_best else _copied(self._judged.state_dict())
+        averages = self._average is not None
         return Checkpoint(
             self.epochs,
-            weights=self._best_weights if is_best else _copied(self._network.state_dict()),
-            momentum=_copied(momentum),
+            weights=_copied(self._network.state_dict()) if averages else judged,
+            optimiser=_copied(memory_of(self._optimiser, self._network)),
+            average=judged if averages else {},
+            scaler=self._scaler.state_dict(),
             best_weights=self._best_weights,
         )
 
@@ -161,7 +193,7 @@ class Training:
         """
         best = best_of(self._epochs)
         self._network.load_state_dict(self._best_weights)
-        test = self._evaluate(self._batches(self._images.test), f"test loss of epoch {best.epoch}")
+        test = self._evaluate(self._network, self._batches(self._images.test), f"test loss of epoch {best.epoch}")
         return Outcome(self.epochs, best.epoch, test, self._best_weights)
 
     def follow(self) -> None:
@@ -175,8 +207,13 @@ class Training:
             self._learn(number)
             number += 1
 
-    def _learn(self, number: int) -> Evaluation:
-        """Go through the training images once, and return the figures that all ranks measured on the way.
+    @property
+    def _judged(self) -> nn.Module:
+        """The network that is validated and saved."""
+        return self._network if self._average is None else self._average.module
+
+    def _learn(self, number: int) -> _Pass:
+        """Go through the training images once, and return what all ranks measured on the way.
 
         Args:
             number: of the epoch, which the order of the images, dropout and the learning rate follow from.
@@ -184,20 +221,20 @@ class Training:
         Raises:
             TrainingError: a loss is not finite.
         """
-        recipe, batches = self._recipe, self._training
-        for group in self._optimiser.param_groups:
-            group["lr"] = _learning_rate(recipe, number)
-        order = torch.Generator().manual_seed(_seed(self._seed, number))
-        _seed_global_state(_seed(self._seed, number, 1 + self._ranks.rank), self._device)
+        clock = time.perf_counter()
+        seed_global_state(derived_seed(self._seed, number, 1 + self._ranks.rank), self._device)
         learner = self._learner()
         learner.train()
-        tally = Tally(batches.classes, device=batches.device, all_ranks=self._lead is not None)
-        for step, batch in enumerate(batches.shuffled(order), start=1):
+        tally = Tally(self._training.classes, device=self._device, all_ranks=self._lead is not None)
+        images, steps = 0, self._training.steps(number, self._ranks, self._micro_batches)
+        for passed, step in enumerate(steps):
+            set_rate(self._optimiser, rate_at(self._recipe, number - 1 + passed / len(steps)))
             self._optimiser.zero_grad()
-            loss = self._ranks.mean(self._add_gradients(learner, batch, tally)).item()
-            self._check_finite(loss, f"epoch {number}, step {step}: training loss")
-            self._optimiser.step()
-        return tally.evaluation()
+            loss = self._ranks.mean(self._add_gradients(learner, step, tally)).item()
+            self._check_finite(loss, f"epoch {number}, step {passed + 1}: training loss")
+            self._move_weights()
+            images += step.images
+        return _Pass(tally.evaluation(), images, steps.waited, time.perf_counter() - clock)
 
     def _learner(self) -> nn.Module:
         """Return the network, with gradients that are the mean of all ranks' if there are several.
@@ -206,31 +243,44 @@ class Training:
         otherwise then: made for each epoch, it is the same in a training that goes on as in an undisturbed one.
         """
         if self._lead is None:
-            return self._network
+            return self._forward
         gpu = [self._device] if self._device.type == "cuda" else None
-        return DistributedDataParallel(self._network, device_ids=gpu)
+        return DistributedDataParallel(self._forward, device_ids=gpu)
 
-    def _add_gradients(self, learner: nn.Module, batch: Tensor, tally: Tally) -> Tensor:
+    def _add_gradients(self, learner: nn.Module, step: Step, tally: Tally) -> Tensor:
         """Add the gradient of a batch's mean loss to the weights', and return this rank's part of that loss.
 
         Both are larger for a rank with a larger share, so that their means over the ranks are those over the images.
         """
-        batches, total = self._training, torch.zeros((), device=self._device)
-        parts = self._ranks.share(batch, self._micro_batches)
-        for part in parts:
-            with nullcontext() if part is parts[-1] else _unreduced(learner):
-                images, labels = batches.at(part)
-                loss = tally.add(learner(images), labels, label_smoothing=self._recipe.label_smoothing)
-                loss = loss * (len(part) * self._ranks.world / len(batch))
-                loss.backward()  # type: ignore[no-untyped-call]
+        total = torch.zeros((), device=self._device)
+        for part in step.parts:
+            with nullcontext() if part is step.parts[-1] else _unreduced(learner):
+                with self._precision.autocast():
+                    logits = learner(part.images_NCHW)
+                smoothing = self._recipe.label_smoothing
+                loss = tally.add(logits, part.labels_N, targets=part.targets_NK, label_smoothing=smoothing)
+                loss = loss * (len(part) * self._ranks.world / step.images)
+                self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-        if not parts:  # the other ranks wait for a gradient from each
-            images, _ = batches.at(batch[:2])
-            (learner(images).sum() * 0.0).backward()
+        if step.spare_NCHW is not None:  # the other ranks wait for a gradient from each
+            with self._precision.autocast():
+                logits = learner(step.spare_NCHW)
+            self._scaler.scale(logits.float().sum() * 0.0).backward()
         return total
 
-    def _evaluate(self, batches: Batches, what: str) -> Evaluation:
-        evaluation = evaluate(self._network, batches.in_order(), classes=batches.classes, device=batches.device)
+    def _move_weights(self) -> None:
+        """Take the step that the gradients ask for; the scaler leaves it out where a gradient of float16 overflowed."""
+        if self._recipe.clip_norm is not None:
+            self._scaler.unscale_(self._optimiser)
+            nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip_norm)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        if self._average is not None:
+            self._average.update_parameters(self._network)
+
+    def _evaluate(self, network: nn.Module, batches: Batches, what: str) -> Evaluation:
+        with self._precision.autocast():
+            evaluation = evaluate(network, batches.in_order(), classes=batches.classes, device=batches.device)
         self._check_finite(evaluation.loss, what)
         return evaluation
 
@@ -239,17 +289,35 @@ class Training:
             raise TrainingError(f"{what} is {loss}; try a learning rate lower than {self._recipe.learning_rate:g}")
 
     def _batches(self, part: Part) -> Batches:
-        kept, classes = on_device(part, self._device), len(self._images.classes)
-        return Batches(kept, classes, self._normalise, self._recipe.batch_size, self._device)
+        return Batches(
+            on_device(part, self._device),
+            len(self._images.classes),
+            self._normalise,
+            self._recipe,
+            self._recipe.image_size(self._images.image_size),
+            self._device,
+            self._seed,
+        )
 
     def _go_on_from(self, start: Checkpoint) -> None:
         self._network.load_state_dict(start.weights)
-        weights = dict(self._network.named_parameters())
-        for name, momentum in start.momentum.items():
-            # in the weight's own memory format: another takes other kernels, which round otherwise
-            self._optimiser.state[weights[name]]["momentum_buffer"] = torch.empty_like(weights[name]).copy_(momentum)
+        remember(self._optimiser, self._network, start.optimiser)
+        if self._average is not None:
+            go_on_averaging(self._average, start.average, len(start.epochs))
+        if self._scaler.is_enabled():
+            self._scaler.load_state_dict(dict(start.scaler))
         self._epochs.extend(start.epochs)
         self._best_weights = start.best_weights
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One pass over the training images."""
+
+    figures: Evaluation
+    images: int  # of all ranks
+    waited: float  # seconds that this rank waited for images
+    seconds: float
 
 
 def _unreduced(learner: nn.Module) -> AbstractContextManager[None]:
@@ -261,48 +329,3 @@ def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return tensors on the CPU, in torch's usual memory format whatever the training's."""
     own = torch.contiguous_format
     return {name: tensor.detach().to("cpu", copy=True, memory_format=own) for name, tensor in tensors.items()}
-
-
-def _learning_rate(recipe: Recipe, number: int) -> float:
-    """Return the rate of the epoch with this number."""
-    return recipe.learning_rate * _SCHEDULES[recipe.schedule](recipe, number - 1)
-
-
-_SCHEDULES: dict[str, Callable[[Recipe, int], float]] = {
-    "step": lambda recipe, passed: 0.1 ** (passed // recipe.step_epochs),
-    "cosine": lambda recipe, passed: (1 + math.cos(math.pi * passed / recipe.epochs)) / 2,
-}
-
-
-def _seed(*numbers: int) -> int:
-    """Return a seed that has nothing to do with that of any other numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-def _seed_global_state(seed: int, device: torch.device) -> None:
-    """Seed the generators that dropout draws from, and no other GPU's."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        with torch.cuda.device(device):
-            torch.cuda.manual_seed(seed)
-
-
-@contextmanager
-def _reproducible(device: torch.device) -> Iterator[None]:
-    """Have torch choose deterministic kernels, and leave the global generators as they were."""
-    cudnn = torch.backends.cudnn
-    former = cudnn.deterministic, cudnn.benchmark
-    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            torch.use_deterministic_algorithms(True, warn_only=True)
-            # nothing here reads memory before it is written, and small networks pay a tenth of their time for filling
-            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-            cudnn.deterministic, cudnn.benchmark = True, False
-            yield
-        finally:
-            cudnn.deterministic, cudnn.benchmark = former
-            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

@@ -1,4 +1,4 @@
-"""Telling that memory has run out from other errors."""
+"""How much memory a training takes, and telling that none is left from other errors."""
 
 from __future__ import annotations
 
@@ -23,3 +23,14 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def forget_peak(device: torch.device) -> None:
+    """Have `peak_mb` tell of what is taken from now on."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_mb(device: torch.device) -> float | None:
+    """Return the most memory in 2**20 bytes that tensors have held on a GPU; None on the CPU, which does not count."""
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from fishnet_search.data.description import Data
 from fishnet_search.data.load import load_images
 
 PARTS = ("train", "validation", "test")
@@ -11,13 +12,13 @@ PARTS = ("train", "validation", "test")
 
 @pytest.fixture(scope="module")
 def digits():
-    return load_images("digits", image_size=32)
+    return load_images(Data(source="digits"), side=32, square=True)
 
 
 @pytest.fixture(scope="module")
 def digits_8():
     """The digits in their own size: one grey value a pixel."""
-    return load_images("digits", image_size=8)
+    return load_images(Data(source="digits"), side=8, square=True)
 
 
 def test_the_digits_are_split_1077_360_360(digits):
@@ -72,7 +73,7 @@ def test_the_digits_are_upscaled_bilinearly_by_pil_and_the_split_does_not_depend
 def test_the_digits_are_the_same_on_every_machine(digits):
     """The fingerprint is over scikit-learn's numbers and the split; a change of either makes old records other data."""
     assert digits.fingerprint == "5e5434bde249f9f42f9655d2dda554491db7a36ac9184fa49b46989ce2546524"
-    assert load_images("digits", image_size=32).fingerprint == digits.fingerprint
+    assert load_images(Data(source="digits"), side=32, square=True).fingerprint == digits.fingerprint
 
 
 def test_another_image_size_is_other_data(digits, digits_8):

@@ -9,15 +9,12 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pictures_on_disk import write_image
 from PIL import Image
 
+from fishnet_search.data.description import Data
 from fishnet_search.data.load import load_images
 from fishnet_search.errors import DataError
-
-
-def write_image(path, *, value=0, mode="RGB", size=(8, 8)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, (value, 255 - value, 7)).convert(mode).save(path)
 
 
 def write_folder(root, *, parts=("train", "val", "test"), classes=("cat", "dog"), images=10):
@@ -29,7 +26,7 @@ def write_folder(root, *, parts=("train", "val", "test"), classes=("cat", "dog")
 
 
 def load(root, *, image_size=8, limit=None):
-    return load_images(f"imagefolder:{root}", image_size=image_size, limit=limit)
+    return load_images(Data(source=f"imagefolder:{root}"), side=image_size, square=True, limit=limit)
 
 
 def reds(part):
@@ -234,9 +231,16 @@ def test_parts_with_other_classes_are_refused_by_name(tmp_path):
 
 
 def test_too_few_images_to_set_a_tenth_aside_are_refused(tmp_path):
-    write_folder(tmp_path, parts=("train", "test"))
-    (tmp_path / "train/dog/000.png").unlink()
-    with pytest.raises(DataError, match=r"train: too few images .* \{'dog': 9\}; each class needs 10"):
+    write_folder(tmp_path, parts=("train", "test"), images=5)
+    with pytest.raises(DataError, match=r"split: validation asks for 1 of 10 images, but each of the 2 classes needs"):
+        load(tmp_path)
+
+
+def test_a_class_of_which_a_tenth_is_no_image_is_refused_by_name(tmp_path):
+    write_folder(tmp_path, parts=("train", "test"), images=40)
+    for i in range(2, 40):
+        (tmp_path / f"train/dog/{i:03}.png").unlink()
+    with pytest.raises(DataError, match=r"split: the validation part of 5 images would have none of \['dog'\]; add im"):
         load(tmp_path)
 
 

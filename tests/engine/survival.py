@@ -30,7 +30,7 @@ from fishnet_search.study import training
 from fishnet_search.study.store import read_trials
 from fishnet_search.study.training import trial_steps
 from fishnet_search.train.loop import Training
-from tests.engine.tiny import Recorder, plan, run
+from tests.engine.tiny import UNTIMED, Recorder, plan, run
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload([__name__])
@@ -44,7 +44,7 @@ PATIENCE = 120
 
 def numbers(record):
     """What must not change when a trial is done again."""
-    epochs = [epoch.model_copy(update={"seconds": 0}) for epoch in record.epochs]
+    epochs = [epoch.model_copy(update=UNTIMED) for epoch in record.epochs]
     return record.trial, record.micro_batches, epochs, record.best_epoch, record.test
 
 

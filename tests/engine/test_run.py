@@ -17,7 +17,7 @@ from fishnet_search.graph.build import build_graph
 from fishnet_search.network.network import build_network
 from fishnet_search.study.record import StudyRecord
 from fishnet_search.study.store import read_study, read_trials, trial_file, weights_file
-from tests.engine.tiny import SPACE, TRIALS, Killed, Recorder, deadly, plan, run
+from tests.engine.tiny import SPACE, TRIALS, UNTIMED, Killed, Recorder, deadly, plan, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -35,7 +35,7 @@ def optuna_states(folder):
 
 def numbers(record):
     """What must not change when a trial is done again."""
-    epochs = [epoch.model_copy(update={"seconds": 0}) for epoch in record.epochs]
+    epochs = [epoch.model_copy(update=UNTIMED) for epoch in record.epochs]
     return record.trial, record.seed, epochs, record.best_epoch, record.test
 
 

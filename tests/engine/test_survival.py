@@ -229,9 +229,9 @@ def test_records_of_another_format_are_refused_and_stay_where_they_are(tmp_path)
     given, folder = plan(tmp_path, **SMALL), tmp_path / "study"
     run(given, folder)
     path = trial_file(folder, "max-2x2-seed0")
-    path.write_text(path.read_text().replace('"format": 3', '"format": 4'))
+    path.write_text(path.read_text().replace('"format": 4', '"format": 5'))
     before = contents(folder)
-    with pytest.raises(StudyError, match=r"max-2x2-seed0.json: has the record format 4 of another version"):
+    with pytest.raises(StudyError, match=r"max-2x2-seed0.json: has the record format 5 of another version"):
         run(given, folder)
     assert {path: content for path, content in contents(folder).items() if path.name != ".lock"} == {
         path: content for path, content in before.items() if path.name != ".lock"

@@ -24,6 +24,9 @@ body: [{depth: 1, width: 8}]
 head: [{depth: 1}]
 """
 
+UNTIMED = {"seconds": 0, "images_per_second": 0, "waiting": 0}
+"""What an epoch's record has that is another each time."""
+
 TRIALS = ["avg-2x2-seed0", "avg-2x2-seed1", "max-2x2-seed0", "max-2x2-seed1"]
 
 

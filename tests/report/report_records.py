@@ -20,12 +20,15 @@ from fishnet_search.study.record import (
 )
 from fishnet_search.train.recipe import Recipe
 
+SPEED = {"images_per_second": 800.0, "waiting": 0.01, "peak_memory_mb": None}
 RECIPE = Recipe(epochs=2, batch_size=64)
 DATA = DataRecord(
     source="digits",
     fingerprint="5d" * 32,
     class_names=tuple("0123456789"),
     limit=None,
+    split="stratified",
+    skipped=(),
     mean=(78.0, 78.0, 78.0),
     std=(90.0, 90.0, 90.0),
     image_size=32,
@@ -95,7 +98,8 @@ def complete(variant: str, seed: int, top1: float, **fields: Any) -> TrialRecord
     """A complete trial with this test top-1."""
     test = Evaluation(loss=0.1, top1=top1, top5=0.999)
     epochs = tuple(
-        EpochRecord(epoch=epoch, learning_rate=0.1, train=test, validation=test, seconds=1.5) for epoch in (1, 2)
+        EpochRecord(epoch=epoch, learning_rate=0.1, train=test, validation=test, seconds=1.5, **SPEED)
+        for epoch in (1, 2)
     )
     return TrialRecord(
         **{
@@ -134,7 +138,7 @@ def pruned(variant: str, seed: int, epochs: int = 1) -> TrialRecord:
     """A trial that was stopped early with a validation top-1 of 0.5."""
     low = Evaluation(loss=1.0, top1=0.5, top5=0.9)
     made = tuple(
-        EpochRecord(epoch=epoch, learning_rate=0.1, train=low, validation=low, seconds=1.5)
+        EpochRecord(epoch=epoch, learning_rate=0.1, train=low, validation=low, seconds=1.5, **SPEED)
         for epoch in range(1, epochs + 1)
     )
     return complete(variant, seed, 0.0, state="pruned", epochs=made, best_epoch=1, test=None)

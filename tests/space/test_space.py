@@ -103,10 +103,10 @@ def test_what_a_trial_may_use_is_read(tmp_path):
         (("seeds: 2", "baseline: {depth: true}"), "mine.yaml:7: baseline.depth: True is not among the levels 1, 2"),
         (
             ("tail[1].depth", "image_size"),
-            "mine.yaml:6: axes.depth.path: image_size cannot be an axis: the images",
+            "mine.yaml:6: axes.depth.path: image_size cannot be an axis: all variants",
         ),
         (("base: minnow.yaml\n", ""), "mine.yaml:1: base: is missing; add it"),
-        (("tail[1].depth", "classes"), "mine.yaml:6: axes.depth.path: classes cannot be an axis: the images give it"),
+        (("tail[1].depth", "classes"), "mine.yaml:6: axes.depth.path: classes cannot be an axis: all variants share"),
         (
             ("tail[1].depth", "tail.downsampel"),
             "mine.yaml:6: axes.depth.path: tail[0].downsampel: unknown field; did",

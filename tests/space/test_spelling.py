@@ -103,7 +103,7 @@ A = "a: {path: tail.depth, values: [1, 2]}"
     [
         (
             ["a: {path: recipe.lr, values: [1]}"],
-            "mine.yaml:3: axes.a.path: 'recipe.lr': unknown field; one of epochs, batch_size, learning_rate",
+            "mine.yaml:3: axes.a.path: 'recipe.lr': unknown field; one of epochs, batch_size, accumulate",
         ),
         (["a: {path: recipe.epochs, values: [1, 0]}"], "mine.yaml:3: axes.a.values[1]: epochs: should be greater than"),
         (

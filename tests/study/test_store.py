@@ -51,7 +51,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"", b'{"format": 1, "tri', b"[]", b'{"format": 3}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b'{"format": 1, "tri', b"[]", b'{"format": 4}', b"\xff"])
 def test_a_damaged_record_is_named_with_what_to_do(tmp_path, content):
     (tmp_path / "trials").mkdir()
     (tmp_path / "trials" / "max-2x2-seed0.json").write_bytes(content)

@@ -52,6 +52,25 @@ def test_label_smoothing_spreads_its_mass_evenly_over_all_classes():
     assert Tally(3, device=CPU).add(logits, labels, label_smoothing=0.3).item() == pytest.approx(expected.item())
 
 
+def test_the_loss_asks_for_targets_where_there_are_any_and_top1_for_the_labels():
+    logits, labels = torch.tensor([[1.0, 2.0, 4.0], [3.0, 0.0, 0.0]]), torch.tensor([2, 1])
+    targets = torch.tensor([[0.3, 0.0, 0.7], [0.9, 0.1, 0.0]])
+    smooth = 0.8 * targets + 0.2 / 3
+    expected = -(smooth * functional.log_softmax(logits, 1)).sum(1).mean()
+    tally = Tally(3, device=CPU)
+    assert tally.add(logits, labels, targets=targets, label_smoothing=0.2).item() == pytest.approx(expected.item())
+    assert (tally.evaluation().loss, tally.evaluation().top1) == (pytest.approx(expected.item()), 0.5)
+
+
+def test_the_loss_of_logits_in_half_the_bits_is_computed_in_float32():
+    logits, labels = torch.tensor([[4.0, 3.984375], [0.5, 0.0]]), torch.tensor([0, 1])
+    whole, half = Tally(2, device=CPU), Tally(2, device=CPU)
+    loss = half.add(logits.bfloat16(), labels)
+    assert loss.dtype is torch.float32
+    assert loss.item() == whole.add(logits, labels).item()
+    assert half.evaluation() == whole.evaluation()
+
+
 def test_the_loss_of_a_batch_can_be_differentiated():
     logits = torch.zeros(2, 4, requires_grad=True)
     Tally(4, device=CPU).add(logits, torch.tensor([0, 1])).backward()

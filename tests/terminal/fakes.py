@@ -15,7 +15,8 @@ from fishnet_search.train.recipe import Recipe
 
 SPEC = load_spec("fishnet-nano")
 RECIPE = Recipe(epochs=4)
-DATA = DataRecord(source="digits", limit=None, fingerprint="0" * 64, class_names=tuple("0123456789"), image_size=32,
+DATA = DataRecord(source="digits", limit=None, split="", skipped=(), fingerprint="0" * 64,
+                  class_names=tuple("0123456789"), image_size=32,
                   mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0), train_images=20, validation_images=20,
                   test_images=20)  # fmt: skip
 WHERE = Environment(python="3", platform="x", processor="x", device="cpu", threads=1, packages={},
@@ -30,7 +31,16 @@ def trial(name="max-2x2-seed0", top1s=(), *, state="interrupted", epochs=4, seco
     """Return a record with these validation figures, the epochs of `seconds` each."""
     best = max(top1s, default=None)
     passes = tuple(
-        EpochRecord(epoch=i, learning_rate=0.1, train=figures(top1 / 2), validation=figures(top1), seconds=seconds)
+        EpochRecord(
+            epoch=i,
+            learning_rate=0.1,
+            train=figures(top1 / 2),
+            validation=figures(top1),
+            seconds=seconds,
+            images_per_second=10.0,
+            waiting=0.0,
+            peak_memory_mb=None,
+        )
         for i, top1 in enumerate(top1s, 1)
     )
     fields = {

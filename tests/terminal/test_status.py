@@ -109,8 +109,8 @@ def test_of_many_failures_the_first_are_named(call, tmp_path):
     [
         ({}, "studies/tiny: is not a study, or it has only begun; `fishnet-search list` shows which there are"),
         ({"study.json": "{"}, "studies/tiny/study.json: is damaged: "),
-        ({"study.json": '{"format": 2}'}, "studies/tiny/study.json: has the record format 2, not 3"),
-        ({"study.json": None, "trials/max-2x2-seed0.json": '{"format": 3, "tri'}, "max-2x2-seed0.json: is damaged: "),
+        ({"study.json": '{"format": 2}'}, "studies/tiny/study.json: has the record format 2, not 4"),
+        ({"study.json": None, "trials/max-2x2-seed0.json": '{"format": 4, "tri'}, "max-2x2-seed0.json: is damaged: "),
     ],
 )
 def test_a_study_that_is_missing_or_damaged_is_told_with_exit_code_2(call, tmp_path, files, sentence):

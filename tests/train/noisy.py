@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from fishnet_search.data.images import ImageSet, Part
+from fishnet_search.data.pictures import Pictures
 
 
 def part(n, *, seed, classes=3):
@@ -13,7 +14,7 @@ def part(n, *, seed, classes=3):
     labels = np.arange(n) % classes
     images = rng.integers(0, 160, (n, 3, 4, 4))
     images[np.arange(n), labels] += 60
-    return Part(torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels))
+    return Part(Pictures.of(torch.from_numpy(images.astype(np.uint8))), torch.from_numpy(labels))
 
 
 def noise():

@@ -27,9 +27,14 @@ def tensors(seed):
 
 def checkpoint():
     epochs = tuple(
-        Epoch(n, 0.1 / n, Evaluation(2.3 / 3, 1 / 3, 0.7), Evaluation(1e-300, 0.1 + 0.2, 1.0), 1 / 7) for n in (1, 2)
+        Epoch(
+            n, 0.1 / n, Evaluation(2.3 / 3, 1 / 3, 0.7), Evaluation(1e-300, 0.1 + 0.2, 1.0), 1 / 7, 1e4 / 3, 0.3, peak
+        )
+        for n, peak in ((1, None), (2, 1 / 3))
     )
-    return Checkpoint(epochs, tensors(0), {"weight": torch.randn(3)}, tensors(1))
+    memory = {"exp_avg/body.weight": torch.randn(3), "step/body.weight": torch.tensor(7.0)}
+    scaler = {"scale": 65536.0 / 3, "_growth_tracker": 12}
+    return Checkpoint(epochs, tensors(0), memory, tensors(2), scaler, tensors(1))
 
 
 WRITTEN = to_bytes(checkpoint(), "key")
@@ -45,31 +50,38 @@ def assert_equal(named, others):
 def test_what_is_read_is_what_was_written_to_the_bit():
     written = checkpoint()
     read = from_bytes(to_bytes(written, "key"), "key")
-    assert read.epochs == written.epochs
-    for group in ("weights", "momentum", "best_weights"):
+    assert (read.epochs, read.scaler) == (written.epochs, written.scaler)
+    for group in ("weights", "optimiser", "average", "best_weights"):
         assert_equal(getattr(read, group), getattr(written, group))
+
+
+def test_equal_checkpoints_are_equal_bytes():
+    assert len({WRITTEN, *(to_bytes(from_bytes(WRITTEN, "key"), "key") for _ in range(5))}) == 1
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=3, max_size=3), st.binary(min_size=40, max_size=40))
 def test_no_figure_and_no_weight_is_rounded(figures, memory):
     weight = torch.frombuffer(bytearray(memory), dtype=torch.float32)  # subnormal numbers and NaN of all kinds too
-    epoch = Epoch(1, figures[0], Evaluation(*figures), Evaluation(*figures), figures[1])
-    read = from_bytes(to_bytes(Checkpoint((epoch,), {"w": weight}, {}, {}), "key"), "key")
+    epoch = Epoch(1, figures[0], Evaluation(*figures), Evaluation(*figures), figures[1], *figures)
+    read = from_bytes(to_bytes(Checkpoint((epoch,), {"w": weight}, {}, {}, {"scale": figures[2]}, {}), "key"), "key")
+    assert read.scaler == {"scale": figures[2]}
     assert read.epochs == (epoch,)
     assert read.weights["w"].numpy().tobytes() == memory
 
 
-def test_weights_that_are_the_best_are_written_once():
-    twice = checkpoint()
-    once = replace(twice, best_weights=twice.weights)
+@pytest.mark.parametrize("average", [{}, tensors(2)], ids=["weights", "average"])
+def test_weights_that_are_the_best_are_written_once(average):
+    twice = replace(checkpoint(), average=average)
+    once = replace(twice, best_weights=twice.validated)
+    assert twice.validated is (average or twice.weights)
     assert len(to_bytes(once, "key")) < len(to_bytes(twice, "key"))
-    assert_equal(from_bytes(to_bytes(once, "key"), "key").best_weights, twice.weights)
+    assert_equal(from_bytes(to_bytes(once, "key"), "key").best_weights, twice.validated)
 
 
 def test_a_training_of_no_epochs_yet_can_be_kept():
     weights = tensors(0)
-    read = from_bytes(to_bytes(Checkpoint((), weights, {}, weights), "key"), "key")
-    assert (read.epochs, read.momentum) == ((), {})
+    read = from_bytes(to_bytes(Checkpoint((), weights, {}, {}, {}, weights), "key"), "key")
+    assert (read.epochs, read.optimiser, read.average, read.scaler) == ((), {}, {}, {})
     assert_equal(read.weights, weights)
 
 
@@ -92,7 +104,7 @@ def test_a_checkpoint_that_was_cut_off_is_refused(length):
     [
         (b"", "is empty"),
         (WRITTEN + b"x", "differs from what was written: its SHA-256 is another"),
-        (WRITTEN.replace(b"checkpoint 1", b"checkpoint 2", 1), "does not begin with 'fishnet-search checkpoint 1'"),
+        (WRITTEN.replace(b"checkpoint 2", b"checkpoint 1", 1), "does not begin with 'fishnet-search checkpoint 2'"),
         (safetensors.torch.save({"w": torch.zeros(1)}), "does not begin with"),
     ],
     ids=["empty", "longer", "another version", "plain safetensors"],
@@ -107,16 +119,24 @@ def test_the_checkpoint_of_another_training_is_refused():
         from_bytes(WRITTEN, "other")
 
 
+def made_by_hand(tensors, notes):
+    return safetensors.torch.save(tensors, {"notes": notes})
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"",
         b"\x80\x04]\x94.",  # a pickle
         safetensors.torch.save({"w": torch.zeros(1)}),
-        safetensors.torch.save({"w": torch.zeros(1)}, {"key": "key", "epochs": "1"}),
-        safetensors.torch.save({"w": torch.zeros(1)}, {"key": "key", "epochs": "[[]]"}),
-        safetensors.torch.save({"w": torch.zeros(1)}, {"key": "key", "epochs": "[{}]"}),
-        safetensors.torch.save({"weights/w": torch.zeros(1)}, {"key": "key", "epochs": "[]"})[:-1],
+        made_by_hand({"w": torch.zeros(1)}, "[]"),
+        made_by_hand({"w": torch.zeros(1)}, '{"key": "key"}'),
+        made_by_hand({"w": torch.zeros(1)}, '{"key": "key", "epochs": 1, "scaler": {}}'),
+        made_by_hand({"w": torch.zeros(1)}, '{"key": "key", "epochs": [[]], "scaler": {}}'),
+        made_by_hand({"w": torch.zeros(1)}, '{"key": "key", "epochs": [{}], "scaler": {}}'),
+        made_by_hand({"weights/w": torch.zeros(1)}, '{"key": "key", "epochs": []}'),
+        made_by_hand({"weights/w": torch.zeros(1)}, '{"key": "key", "epochs": [], "scaler": 1}'),
+        made_by_hand({"weights/w": torch.zeros(1)}, '{"key": "key", "epochs": [], "scaler": {}}')[:-1],
     ],
 )
 def test_what_somebody_made_by_hand_is_refused_and_not_unpickled(body):

@@ -21,6 +21,23 @@ CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=3, batch_size=9, learning_rate=0.1, step_epochs=2)
 
 
+RICH = RECIPE.model_copy(
+    update={
+        "optimiser": "adamw",
+        "learning_rate": 0.01,
+        "schedule": "linear",
+        "clip_norm": 0.5,
+        "ema": 0.8,
+        "accumulate": 2,
+        "mixup": 0.2,
+        "cutmix": 1.0,
+        "precision": "bfloat16",
+        "checkpointing": True,
+    }
+)
+PLAIN_AND_RICH = RICH.model_copy(update={"optimiser": "sgd", "learning_rate": 0.1, "precision": "float32"})
+
+
 def test_there_is_one_rank_unless_there_are_more():
     assert Ranks(0, 1) == ALONE
     batch = torch.arange(7)
@@ -56,7 +73,7 @@ def test_a_free_address_is_on_the_host_that_is_asked_for():
 # What the two processes do: each task gives what is to be known of it
 
 
-def train(ranks, recipe=RECIPE, *, network=None, stop=RECIPE.epochs, **how):
+def train(ranks, recipe=RECIPE, *, network=None, stop=RECIPE.epochs, on_second=None, **how):
     network = network or tiny_network(dropout=0.3)
     with Training(network, noise(), recipe, seed=4, device=CPU, ranks=ranks, **how) as training:
         content = None
@@ -64,7 +81,8 @@ def train(ranks, recipe=RECIPE, *, network=None, stop=RECIPE.epochs, **how):
             training.follow()
         else:
             while len(training.epochs) < stop:
-                training.next_epoch()
+                if training.next_epoch().epoch == 2 and on_second is not None:
+                    on_second(to_bytes(training.checkpoint(), "key"))
             content = to_bytes(training.checkpoint(), "key")
     return {"checkpoint": content, "weights": {name: weight.detach() for name, weight in network.named_parameters()}}
 
@@ -92,6 +110,20 @@ def plain(ranks, folder):
 
 def plain_in_parts(ranks, folder):
     return train(ranks, network=tiny_network(normalised=False), micro_batches=2)
+
+
+def rich(ranks, folder):
+    """Rank 0 writes a checkpoint down after its second epoch, and goes on."""
+    return train(ranks, RICH, on_second=(folder / "rich").write_bytes)
+
+
+def rich_resumed(ranks, folder):
+    start = from_bytes((folder / "rich").read_bytes(), "key")
+    return train(ranks, RICH, network=tiny_network(seed=9, dropout=0.3), start=start)
+
+
+def plain_and_rich(ranks, folder):
+    return train(ranks, PLAIN_AND_RICH, network=tiny_network(normalised=False))
 
 
 def poisoned(ranks, folder):
@@ -124,7 +156,19 @@ def twice(ranks, folder):
     return train(ranks)
 
 
-TASKS = (whole, stopped, resumed, plain, plain_in_parts, poisoned, twice, broken)
+TASKS = (
+    whole,
+    stopped,
+    resumed,
+    plain,
+    plain_in_parts,
+    rich,
+    rich_resumed,
+    plain_and_rich,
+    poisoned,
+    twice,
+    broken,
+)
 
 
 def work(rank, addresses, folder):
@@ -150,47 +194,61 @@ def checkpoint_of(found, task):
     return from_bytes(found(task)[0]["checkpoint"], "key")
 
 
-def without_seconds(checkpoint):
-    return [replace(epoch, seconds=0.0) for epoch in checkpoint.epochs]
+def untimed(checkpoint):
+    measured = {"seconds": 0.0, "images_per_second": 0.0, "waiting": 0.0}
+    return [replace(epoch, **measured) for epoch in checkpoint.epochs]
 
 
 def assert_same(first, second):
-    assert without_seconds(first) == without_seconds(second)
-    for group in ("weights", "momentum", "best_weights"):
+    assert untimed(first) == untimed(second)
+    for group in ("weights", "optimiser", "average", "best_weights"):
         named, others = getattr(first, group), getattr(second, group)
         assert named.keys() == others.keys()
         assert all(torch.equal(tensor, others[name]) for name, tensor in named.items())
 
 
-def test_both_ranks_have_the_same_weights(found):
-    first, second = (rank["weights"] for rank in found(whole))
+@pytest.mark.parametrize("task", [whole, rich])
+def test_both_ranks_have_the_same_weights(found, task):
+    first, second = (rank["weights"] for rank in found(task))
     assert all(torch.equal(weight, second[name]) for name, weight in first.items())
 
 
 def test_a_checkpoint_names_weights_as_one_process_does(found):
     checkpoint = checkpoint_of(found, whole)
     assert checkpoint.weights.keys() == checkpoint.best_weights.keys() == tiny_network().state_dict().keys()
-    assert checkpoint.momentum.keys() == dict(tiny_network().named_parameters()).keys()
+    named = dict(tiny_network().named_parameters())
+    assert checkpoint.optimiser.keys() == {f"momentum_buffer/{name}" for name in named}
 
 
-@pytest.mark.parametrize("task", [plain, plain_in_parts])
-def test_two_ranks_train_as_one_does_without_batch_normalisation(found, one_thread, task):
+@pytest.mark.parametrize(
+    ("task", "recipe"),
+    [(plain, RECIPE), (plain_in_parts, RECIPE), (plain_and_rich, PLAIN_AND_RICH)],
+    ids=["plain", "in parts", "with every option"],
+)
+def test_two_ranks_train_as_one_does_without_batch_normalisation(found, one_thread, task, recipe):
     together = checkpoint_of(found, task)
-    network = tiny_network(normalised=False)
-    with Training(network, noise(), RECIPE, seed=4, device=CPU) as training:
+    with Training(tiny_network(normalised=False), noise(), recipe, seed=4, device=CPU) as training:
         while not training.done:
             training.next_epoch()
-    for name, weight in network.state_dict().items():
-        torch.testing.assert_close(together.weights[name], weight, rtol=1e-4, atol=1e-6)
+        alone = training.checkpoint()
+    assert together.average.keys() == alone.average.keys()
+    for name, weight in {**alone.weights, **alone.average}.items():
+        torch.testing.assert_close({**together.weights, **together.average}[name], weight, rtol=1e-4, atol=1e-6)
     for one, two in zip(training.epochs, together.epochs, strict=True):
         assert two.train.loss == pytest.approx(one.train.loss, rel=1e-5)
         assert two.train.top1 == pytest.approx(one.train.top1)
         assert two.validation.loss == pytest.approx(one.validation.loss, rel=1e-4)
 
 
-def test_a_training_of_two_ranks_that_was_interrupted_gives_the_undisturbed_numbers_to_the_bit(found):
+@pytest.mark.parametrize(("undisturbed", "after"), [(whole, resumed), (rich, rich_resumed)], ids=["plain", "rich"])
+def test_a_training_of_two_ranks_that_was_interrupted_gives_the_undisturbed_numbers_to_the_bit(
+    found, undisturbed, after
+):
+    assert_same(checkpoint_of(found, undisturbed), checkpoint_of(found, after))
+
+
+def test_the_other_rank_hears_of_a_training_that_is_stopped(found):
     assert len(checkpoint_of(found, stopped).epochs) == 2
-    assert_same(checkpoint_of(found, whole), checkpoint_of(found, resumed))
 
 
 def test_a_second_training_of_the_same_ranks_is_not_disturbed_by_the_first(found):

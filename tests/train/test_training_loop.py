@@ -3,24 +3,21 @@ import math
 import multiprocessing
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from noisy import noise, tiny_network
 from torch import nn
+from trained import CPU, assert_same, disturb_global_state, run, training_of, untimed
 
 from fishnet_search.data.images import Part
+from fishnet_search.data.pictures import Pictures
 from fishnet_search.errors import TrainingError
 from fishnet_search.task.classification import Evaluation
 from fishnet_search.train import loop
-from fishnet_search.train.batches import normalisation_of
 from fishnet_search.train.checkpoint import from_bytes, to_bytes
-from fishnet_search.train.loop import Outcome, Training
+from fishnet_search.train.loop import Outcome
+from fishnet_search.train.normalisation import normalisation_of
 from fishnet_search.train.recipe import Recipe
-
-CPU = torch.device("cpu")
-BRIEF = Recipe(epochs=3, batch_size=8, learning_rate=0.05)
-
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,29 +25,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture
 def images():
     return noise()
-
-
-def training_of(images, recipe=BRIEF, *, network=None, seed=0, device=CPU, **how) -> Training:
-    return Training(network or tiny_network(), images, recipe, seed=seed, device=device, **how)
-
-
-def run(images, recipe=BRIEF, *, on_epoch=lambda _: None, **how) -> Outcome:
-    with training_of(images, recipe, **how) as training:
-        while not training.done:
-            on_epoch(training.next_epoch())
-        return training.outcome()
-
-
-def without_seconds(training):
-    return [replace(epoch, seconds=0.0) for epoch in training.epochs]
-
-
-def assert_same(first: Outcome, second: Outcome):
-    assert without_seconds(first) == without_seconds(second)
-    assert (first.best_epoch, first.test) == (second.best_epoch, second.test)
-    assert first.best_weights.keys() == second.best_weights.keys()
-    for name, weight in first.best_weights.items():
-        assert torch.equal(weight, second.best_weights[name]), name
 
 
 # What is learnt
@@ -75,7 +49,7 @@ def test_a_step_is_sgd_with_momentum_and_weight_decay_on_every_parameter(images)
     recipe = Recipe(epochs=2, batch_size=30, learning_rate=0.5, momentum=0.8, weight_decay=0.3, schedule="cosine")
     network = tiny_network()
     by_hand = copy.deepcopy(network).train()
-    inputs, labels = normalisation_of(images.train.images_NCHW)(images.train.images_NCHW), images.train.labels_N
+    inputs, labels = normalisation_of(images.train.pictures)(images.train.images_NCHW), images.train.labels_N
     velocities = [torch.zeros_like(weight) for weight in by_hand.parameters()]
     for rate in (0.5, 0.25):
         gradients = torch.autograd.grad(nn.functional.cross_entropy(by_hand(inputs), labels), [*by_hand.parameters()])
@@ -110,7 +84,7 @@ def test_training_loss_has_label_smoothing_and_validation_loss_has_not(images):
 
     plain, smooth = train_copy(0.0), train_copy(0.4)
     with torch.no_grad():
-        logits = copy.deepcopy(network).train()(normalisation_of(images.train.images_NCHW)(images.train.images_NCHW))
+        logits = copy.deepcopy(network).train()(normalisation_of(images.train.pictures)(images.train.images_NCHW))
     log_p = nn.functional.log_softmax(logits, 1)
     expected = -(0.6 * log_p[range(30), images.train.labels_N] + 0.4 * log_p.mean(1)).mean()
     assert smooth.epochs[0].train.loss == pytest.approx(expected.item(), rel=1e-5)
@@ -182,7 +156,7 @@ def test_the_best_weights_give_the_validation_figures_and_the_test_figures_again
     training = run(images, Recipe(epochs=6, batch_size=8, learning_rate=0.3))
     network = tiny_network(seed=5).eval()
     network.load_state_dict(training.best_weights)
-    normalise = normalisation_of(images.train.images_NCHW)
+    normalise = normalisation_of(images.train.pictures)
     best = training.epochs[training.best_epoch - 1]
     for figures, of in ((best.validation, images.validation), (training.test, images.test)):
         guesses = network(normalise(of.images_NCHW)).argmax(1)
@@ -190,8 +164,9 @@ def test_the_best_weights_give_the_validation_figures_and_the_test_figures_again
 
 
 def test_the_test_part_is_seen_once_and_last(images):
-    marked = replace(images, test=Part(torch.full_like(images.test.images_NCHW, 255), images.test.labels_N))
-    white = normalisation_of(images.train.images_NCHW)(marked.test.images_NCHW[:1])
+    blank = Pictures.of(torch.full_like(images.test.images_NCHW, 255))
+    marked = replace(images, test=Part(blank, images.test.labels_N))
+    white = normalisation_of(images.train.pictures)(marked.test.images_NCHW[:1])
     network = tiny_network()
     seen = []
     network.register_forward_pre_hook(lambda module, inputs: seen.append((inputs[0][:1] == white).all().item()))
@@ -200,11 +175,6 @@ def test_the_test_part_is_seen_once_and_last(images):
 
 
 # The same seed gives the same numbers
-
-
-def disturb_global_state():
-    torch.rand(7)
-    np.random.rand(7)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
@@ -218,7 +188,7 @@ def test_two_runs_with_one_seed_are_the_same_to_the_bit(images, dropout):
 
 def test_another_seed_gives_another_order(images):
     first, second = run(images, seed=1), run(images, seed=2)
-    assert without_seconds(first) != without_seconds(second)
+    assert untimed(first) != untimed(second)
 
 
 def test_what_others_draw_between_two_epochs_changes_nothing(images):
@@ -284,7 +254,7 @@ def test_it_gives_them_in_another_process_too(images):
         content = to_bytes(first.checkpoint(), "key")
     with multiprocessing.get_context("spawn").Pool(1) as elsewhere:
         last = from_bytes(elsewhere.apply(go_on_elsewhere, (content,)), "key")
-    assert [replace(epoch, seconds=0.0) for epoch in last.epochs] == without_seconds(undisturbed)
+    assert untimed(last) == untimed(undisturbed)
     assert all(torch.equal(weight, last.best_weights[name]) for name, weight in undisturbed.best_weights.items())
 
 
@@ -399,7 +369,7 @@ def test_settings_are_restored_after_an_error_and_after_an_interruption(images):
 
 
 def test_a_single_training_image_is_refused(images):
-    one = Part(images.train.images_NCHW[:1], images.train.labels_N[:1])
+    one = Part(Pictures.of(images.train.images_NCHW[:1]), images.train.labels_N[:1])
     with pytest.raises(TrainingError, match=r"noise: 1 training images; batch normalisation needs 2"):
         run(replace(images, train=one))
 

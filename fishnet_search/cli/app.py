@@ -1,0 +1,104 @@
+"""The application that commands belong to, and what they share."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fishnet_search import __version__
+from fishnet_search.errors import FishnetSearchError, StudyError
+
+if TYPE_CHECKING:
+    from fishnet_search.report.write import Report
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Compare vision backbones: describe them, train them with several seeds, report differences with intervals.",
+)
+
+STORAGE_VARIABLE = "FISHNET_SEARCH_STORAGE"
+
+StudyArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False),
+]
+StudiesOption = Annotated[Path, typer.Option("--studies", help="Folder that holds the studies.")]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        help="URL of a database for Optuna, by which several machines share a study.",
+        envvar=STORAGE_VARIABLE,
+        show_default=False,
+    ),
+]
+ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder that reports are written to.")]
+
+IDLE_LOAD = 0.5
+"""Most load of a machine that a time can be measured on: beside one busy program two threads can be tenfold slower."""
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is said without a traceback, with exit code 2."""
+    try:
+        app()
+    except FishnetSearchError as problem:
+        typer.echo(f"error: {problem}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:  # before or after the trials, which end in their own way
+        sys.exit(130)
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        typer.echo(f"error: {where}{problem.strerror or problem}", err=True)
+        sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fishnet-search {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand in front of a command."""
+
+
+def write_report_of(folder: Path, reports: Path) -> Report:
+    """Write the report of a study."""
+    from fishnet_search.report.write import write_report
+    from fishnet_search.study.store import read_study, read_trials
+
+    return write_report(read_study(folder), read_trials(folder), reports / folder.name, command=command())
+
+
+def last_study(studies: Path) -> Path:
+    """Return the folder of the study that ran last.
+
+    Raises:
+        StudyError: there is none.
+    """
+    files = sorted(studies.glob("*/study.json"), key=lambda path: path.stat().st_mtime)
+    if not files:
+        raise StudyError(f"{studies}: holds no study; start one with `fishnet-search run spaces/downsample.yaml`")
+    return files[-1].parent
+
+
+def command() -> str:
+    """Return the command line as it was given, but for passwords in addresses, which are not for records."""
+    words = shlex.join(["fishnet-search", *sys.argv[1:]])
+    if os.environ.get(STORAGE_VARIABLE) and "--storage" not in sys.argv:
+        words = f"{STORAGE_VARIABLE}=... {words}"
+    return re.sub(r"(://[^:/@\s]+):[^@\s]+@", r"\1@", words)

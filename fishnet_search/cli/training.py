@@ -1,0 +1,140 @@
+"""Commands that train one network, and tell what weights are worth."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from fishnet_search.cli.app import ReportsOption, StudiesOption, app, command
+from fishnet_search.cli.studies import carry_out
+from fishnet_search.errors import SpaceError
+
+SpecArgument = Annotated[
+    str, typer.Argument(metavar="SPEC", help="A preset's name or a YAML file.", show_default=False)
+]
+
+
+@app.command()
+def train(
+    spec: SpecArgument,
+    data: Annotated[
+        str, typer.Option(help="Images, such as `cifar10:PATH`; `fishnet-search list` shows all.", show_default=False)
+    ],
+    recipe: Annotated[
+        str, typer.Option(help="A recipe's name or a YAML file; `fishnet-search list` shows all.", show_default=False)
+    ],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="A field of the recipe to be otherwise; may be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the weights, the order of the images, and all draws.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=10_000, help="Processes that train it together, one a GPU.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="Of each process; by default all cores together.", show_default=False),
+    ] = None,
+    broken: Annotated[
+        Literal["fail", "skip"], typer.Option(help="What becomes of images that cannot be decoded.")
+    ] = "fail",
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most images in each of train, validation and test.", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of the study; by default those of network and images.", show_default=False)
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs into the study.")] = False,
+    studies: StudiesOption = Path("studies"),
+    reports: ReportsOption = Path("reports"),
+) -> None:
+    """Train one network and write a report with its learning curve.
+
+    It is a study with a single trial: it goes on where it was when the same command is given again, and its weights,
+    record and checkpoint lie in the study's folder.
+
+    Example: `fishnet-search train fishnet-nano --data digits --recipe digits --set epochs=2`
+    """
+    from fishnet_search.spec.reading import Document
+    from fishnet_search.study.store import refuse_if_locked, study_folder
+
+    folder = study_folder(studies, f"{Path(spec).stem}-{data.partition(':')[0]}" if name is None else name)
+    refuse_if_locked(folder)
+
+    from fishnet_search.engine.plan import plan_study
+    from fishnet_search.engine.run import Settings
+
+    asked = {
+        "description": f"{spec}, trained on {data} by the recipe {recipe}.",
+        "base": spec,
+        "recipe": {"base": recipe, **dict(map(_field, changes or ()))},
+        "data": {"source": data, "broken": broken},
+        "seeds": [seed],
+        "workers": workers,
+        "resources": {"cpu": threads or max(1, len(os.sched_getaffinity(0)) // workers)},
+    }
+    plan = plan_study(Document("train", asked, {}), folder, command=command(), limit=limit)
+    carry_out(plan, folder, Settings(), reports=reports, tensorboard=tensorboard)
+
+
+@app.command()
+def evaluate(
+    weights: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="`TRIAL.safetensors` of a study, or a published checkpoint.", show_default=False
+        ),
+    ],
+    data: Annotated[str, typer.Option(help="Images, such as `imagenet:PATH`.", show_default=False)],
+    spec: Annotated[
+        str | None,
+        typer.Option(help="The network of a published checkpoint: a preset or a YAML file.", show_default=False),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="That says how images are cut and normalised; by default the trial's.", show_default=False),
+    ] = None,
+    part: Annotated[Literal["train", "validation", "test"], typer.Option(help="Of the images.")] = "test",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Most images in each of train, validation and test.", show_default=False)
+    ] = None,
+) -> None:
+    """Show the loss, top-1 and top-5 of weights on an image set.
+
+    Published checkpoints are evaluated as their authors did, at the centre of images whose short side is 8/7 of the
+    network's, normalised by ImageNet's figures, unless a recipe says otherwise.
+
+    Example: `fishnet-search evaluate fishnet150_ckpt.tar --spec fishnet150 --data imagenet:PATH`
+    """
+    from fishnet_search.data.description import Data
+    from fishnet_search.spec.loading import load_spec
+    from fishnet_search.study.evaluating import evaluated, trained
+    from fishnet_search.terminal.console import make_console
+    from fishnet_search.train.device import choose_device, device_name
+    from fishnet_search.train.named import load_recipe
+
+    device = choose_device()
+    console = make_console()
+    known = trained(weights, None if spec is None else load_spec(spec), None if recipe is None else load_recipe(recipe))
+    with console.status("evaluating"):
+        found = evaluated(known, Data(source=data), part, limit=limit, device=device)
+    console.print(f"{weights}: {found.images:,} {part} images of {data}, {device_name(device)}", soft_wrap=True)
+    console.print(
+        f"top-1 {found.figures.top1:.2%}, top-5 {found.figures.top5:.2%}, loss {found.figures.loss:.4f}, "
+        f"{found.images / found.seconds:,.0f} images a second"
+    )
+
+
+def _field(change: str) -> tuple[str, Any]:
+    """Read FIELD=VALUE as YAML would."""
+    import yaml
+
+    field, equals, value = change.partition("=")
+    if not (field and equals):
+        raise SpaceError(f"--set {change}: write FIELD=VALUE, such as --set epochs=10")
+    try:
+        return field, yaml.safe_load(value)
+    except yaml.YAMLError as problem:
+        raise SpaceError(f"--set {change}: {value!r} is no YAML; put it in quotes") from problem

@@ -1,0 +1,68 @@
+"""Image files of every kind that PIL reads, as upright RGB.
+
+- Grey, palette, black-and-white, CMYK and YCbCr images become RGB as PIL converts them.
+- What is transparent (RGBA, LA, a palette or a colour marked as such) is laid on white: the colour that lies hidden
+  under transparent pixels is whatever the drawing program left there.
+- An image that its EXIF data says lies on its side or stands on its head is turned upright.
+- More than 8 bits a pixel and channel are refused where PIL would cut them off at 255 instead of scaling them.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fishnet_search.errors import BrokenImage, DataError
+
+_DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error, Image.DecompressionBombError)
+
+
+def read_image(file: str) -> tuple[bytes, Image.Image]:
+    """Return what is in a file and the image that it is.
+
+    Raises:
+        BrokenImage: as `decoded`.
+        DataError: the file cannot be read at all, which says nothing about the image.
+    """
+    try:
+        content = Path(file).read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}; check the disk and the file's rights") from error
+    return content, decoded(content, file)
+
+
+def decoded(content: bytes, name: str) -> Image.Image:
+    """Return the RGB image that the bytes of a file stand for.
+
+    Raises:
+        BrokenImage: they are no image, or damaged, or have more than 8 bits a pixel and channel.
+    """
+    try:
+        with Image.open(BytesIO(content)) as image:
+            if image.mode not in _DEEP_MODES:
+                return _rgb(_upright(image))
+    except UnidentifiedImageError as error:
+        raise BrokenImage(name, "not a readable image: no format that is known; replace or remove it") from error
+    except _DAMAGE as error:
+        raise BrokenImage(name, f"not a readable image: {error}; replace or remove it") from error
+    raise BrokenImage(name, "has more than 8 bits a pixel and channel; convert it to 8 bits")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()  # what is wrong with the image itself is not put down to its EXIF data
+    with suppress(Exception):  # PIL fails in many ways on damaged EXIF data, and the image is good without them
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    shown = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
