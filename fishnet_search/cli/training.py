@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,7 +54,7 @@ def train(
     It is a study with a single trial: it goes on where it was when the same command is given again, and its weights,
     record and checkpoint lie in the study's folder.
 
-    Example: `fishnet-search train fishnet-nano --data digits --recipe digits --set epochs=2`
+    Example: `fishnet-search train fishnet-nano --data digits --recipe digits --set epochs=8`
     """
     from fishnet_search.spec.reading import Document
     from fishnet_search.study.store import refuse_if_locked, study_folder
@@ -64,7 +63,7 @@ def train(
     refuse_if_locked(folder)
 
     from fishnet_search.engine.plan import plan_study
-    from fishnet_search.engine.run import Settings
+    from fishnet_search.engine.run import Settings, cores
 
     asked = {
         "description": f"{spec}, trained on {data} by the recipe {recipe}.",
@@ -73,7 +72,7 @@ def train(
         "data": {"source": data, "broken": broken},
         "seeds": [seed],
         "workers": workers,
-        "resources": {"cpu": threads or max(1, len(os.sched_getaffinity(0)) // workers)},
+        "resources": {"cpu": threads or max(1, cores() // workers)},
     }
     plan = plan_study(Document("train", asked, {}), folder, command=command(), limit=limit)
     carry_out(plan, folder, Settings(), reports=reports, tensorboard=tensorboard)

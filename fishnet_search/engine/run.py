@@ -175,9 +175,9 @@ def jobs_for(space: Space) -> int:
     gpus, needed = torch.cuda.device_count(), space.resources.gpu or 1
     if gpus:
         return max(1, int(gpus / (needed * space.workers)))
-    return max(1, _cores() // (space.resources.cpu * space.workers))
+    return max(1, cores() // (space.resources.cpu * space.workers))
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use, which a batch system may have limited."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
