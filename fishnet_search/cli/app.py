@@ -7,12 +7,12 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fishnet_search import __version__
-from fishnet_search.errors import FishnetSearchError, StudyError
+from fishnet_search.errors import FishnetSearchError, SpaceError, StudyError
 
 if TYPE_CHECKING:
     from fishnet_search.report.write import Report
@@ -41,6 +41,17 @@ StorageOption = Annotated[
     ),
 ]
 ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder that reports are written to.")]
+SplitOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--split",
+        metavar="PART=IMAGES",
+        help="How many images a part has, drawn by class, such as `validation=10000`, or the `seed` of that; may be "
+        "repeated.",
+    ),
+]
+
+_EXAMPLE = {"--set": "--set epochs=10", "--split": "--split validation=10000"}
 
 IDLE_LOAD = 0.5
 """Most load of a machine that a time can be measured on: beside one busy program two threads can be tenfold slower."""
@@ -74,6 +85,26 @@ def options(
     ] = False,
 ) -> None:
     """Options that stand in front of a command."""
+
+
+def fields_of(option: str, given: list[str] | None) -> dict[str, Any]:
+    """Read every FIELD=VALUE of a repeated option, the values as YAML would.
+
+    Raises:
+        SpaceError: something has another form.
+    """
+    import yaml
+
+    fields = {}
+    for one in given or ():
+        field, equals, value = one.partition("=")
+        if not (field and equals):
+            raise SpaceError(f"{option} {one}: write a name, = and a value, such as {_EXAMPLE[option]}")
+        try:
+            fields[field] = yaml.safe_load(value)
+        except yaml.YAMLError as problem:
+            raise SpaceError(f"{option} {one}: {value!r} is no YAML; put it in quotes") from problem
+    return fields
 
 
 def write_report_of(folder: Path, reports: Path) -> Report:

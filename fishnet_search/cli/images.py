@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fishnet_search.cli.app import app
+from fishnet_search.cli.app import SplitOption, app, fields_of
 
 data = typer.Typer(no_args_is_help=True, help="Fetch image sets, and pack them so that training need not wait.")
 app.add_typer(data, name="data")
@@ -36,6 +36,7 @@ def pack(
     source: Annotated[str, typer.Argument(metavar="DATA", help="Images, such as `imagenet:PATH`.", show_default=False)],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="That they are packed into.", show_default=False)],
     side: Annotated[int, typer.Option(min=1, help="Pixels that the short side of each image is kept with.")] = 256,
+    split: SplitOption = None,
     broken: Annotated[
         Literal["fail", "skip"], typer.Option(help="What becomes of images that cannot be decoded.")
     ] = "fail",
@@ -50,11 +51,15 @@ def pack(
     """
     from fishnet_search.data.description import Data
     from fishnet_search.data.packing import write_pack
+    from fishnet_search.errors import DataError
+    from fishnet_search.spec.reading import Document, validated
     from fishnet_search.terminal.console import counting, make_console
 
+    asked = {"source": source, "split": fields_of("--split", split) or None, "broken": broken}
+    wanted = validated(Data, Document("data pack", asked, {}), DataError)
     console = make_console()
     with counting(console, "packing images") as on_image:
-        header = write_pack(Data(source=source, broken=broken), file, side=side, limit=limit, progress=on_image)
+        header = write_pack(wanted, file, side=side, limit=limit, progress=on_image)
     console.print(f"{file}: {file.stat().st_size / 2**20:,.0f} MiB; use it as --data pack:{file}", soft_wrap=True)
     if header.skipped:
         console.print(f"{len(header.skipped):,} images could not be decoded: {', '.join(header.skipped[:5])}")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from fishnet_search.cli.app import ReportsOption, StudiesOption, app, command
+from fishnet_search.cli.app import ReportsOption, SplitOption, StudiesOption, app, command, fields_of
 from fishnet_search.cli.studies import carry_out
-from fishnet_search.errors import SpaceError
 
 SpecArgument = Annotated[
     str, typer.Argument(metavar="SPEC", help="A preset's name or a YAML file.", show_default=False)
@@ -35,6 +34,7 @@ def train(
         int | None,
         typer.Option(min=1, max=10_000, help="Of each process; by default all cores together.", show_default=False),
     ] = None,
+    split: SplitOption = None,
     broken: Annotated[
         Literal["fail", "skip"], typer.Option(help="What becomes of images that cannot be decoded.")
     ] = "fail",
@@ -68,8 +68,8 @@ def train(
     asked = {
         "description": f"{spec}, trained on {data} by the recipe {recipe}.",
         "base": spec,
-        "recipe": {"base": recipe, **dict(map(_field, changes or ()))},
-        "data": {"source": data, "broken": broken},
+        "recipe": {"base": recipe, **fields_of("--set", changes)},
+        "data": {"source": data, "split": fields_of("--split", split) or None, "broken": broken},
         "seeds": [seed],
         "workers": workers,
         "resources": {"cpu": threads or max(1, cores() // workers)},
@@ -124,16 +124,3 @@ def evaluate(
         f"top-1 {found.figures.top1:.2%}, top-5 {found.figures.top5:.2%}, loss {found.figures.loss:.4f}, "
         f"{found.images / found.seconds:,.0f} images a second"
     )
-
-
-def _field(change: str) -> tuple[str, Any]:
-    """Read FIELD=VALUE as YAML would."""
-    import yaml
-
-    field, equals, value = change.partition("=")
-    if not (field and equals):
-        raise SpaceError(f"--set {change}: write FIELD=VALUE, such as --set epochs=10")
-    try:
-        return field, yaml.safe_load(value)
-    except yaml.YAMLError as problem:
-        raise SpaceError(f"--set {change}: {value!r} is no YAML; put it in quotes") from problem

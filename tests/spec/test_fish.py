@@ -23,6 +23,7 @@ def test_the_networks_of_the_fields_papers_and_some_small_ones_come_with_the_pac
         "densenet161",
         "detnet59",
         "fishnet-cifar",
+        "fishnet-cifar-light",
         "fishnet-medium",
         "fishnet-mini",
         "fishnet-nano",
