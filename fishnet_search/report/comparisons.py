@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from fishnet_search.report.analysis import Analysis
-from fishnet_search.report.effects import BASELINE, LARGER, NOT_COMPARED, ONE_SEED, SAME, WITHIN
-from fishnet_search.report.frames import rows_of
-from fishnet_search.report.matched import AS_IT_IS, METRICS, NO_WIDTH, REFUSED
-from fishnet_search.report.table import change, listed, percent, points, seed_count, the_baseline
+from fishnet_search.evidence.analysis import Analysis
+from fishnet_search.evidence.effects import BASELINE, LARGER, NOT_COMPARED, ONE_SEED, SAME, WITHIN
+from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.matched import AS_IT_IS, METRICS, NO_WIDTH, REFUSED
+from fishnet_search.evidence.wording import change, listed, percent, points, seed_count, the_baseline
 
 MOST_LISTED = 5
 """Variants within the noise that are named one by one; the table has them all."""

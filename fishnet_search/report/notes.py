@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from fishnet_search.report.analysis import Analysis
-from fishnet_search.report.frames import MISSING, NOT_RUN, rows_of
-from fishnet_search.report.plan import is_search
-from fishnet_search.report.table import listed
+from fishnet_search.evidence.analysis import Analysis
+from fishnet_search.evidence.frames import MISSING, NOT_RUN, rows_of
+from fishnet_search.evidence.plan import is_search
+from fishnet_search.evidence.wording import listed
 
 MOST_NAMED = 12
 """Trials of one state that are named."""

@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from fishnet_search.report.effects import LARGER
+from fishnet_search.evidence.effects import LARGER
 from fishnet_search.report.pictures import Picture
 from fishnet_search.report.provenance import Facts
 from fishnet_search.study.record import StudyRecord, TrialRecord

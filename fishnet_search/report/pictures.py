@@ -13,21 +13,21 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from fishnet_search.report.analysis import Analysis
-from fishnet_search.report.candidates import cost_metric
-from fishnet_search.report.effects import SAME
-from fishnet_search.report.figures import (
+from fishnet_search.evidence.analysis import Analysis
+from fishnet_search.evidence.candidates import cost_metric
+from fishnet_search.evidence.effects import SAME
+from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.matched import METRICS
+from fishnet_search.evidence.wording import seed_count, the_baseline
+from fishnet_search.plots.figures import (
     draw_accuracy_against_macs,
     draw_candidates,
     draw_effects,
     draw_learning_curves,
     draw_matched_effects,
 )
-from fishnet_search.report.frames import evidence
-from fishnet_search.report.looks import COLOURS, Look, looks
-from fishnet_search.report.matched import METRICS
-from fishnet_search.report.scatter import lowest_shown
-from fishnet_search.report.table import seed_count, the_baseline
+from fishnet_search.plots.looks import COLOURS, Look, looks
+from fishnet_search.plots.scatter import lowest_shown
 
 NAMES = ("effects", "candidates", "accuracy-against-macs", "learning-curves")
 

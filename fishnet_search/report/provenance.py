@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from fishnet_search.report.matched import METRICS
-from fishnet_search.report.plan import is_search
-from fishnet_search.report.table import listed
+from fishnet_search.evidence.matched import METRICS
+from fishnet_search.evidence.plan import is_search
+from fishnet_search.evidence.wording import listed
 from fishnet_search.study.record import DataRecord, Environment, StudyRecord, TrialRecord
 from fishnet_search.train.recipe import Recipe
 

@@ -6,13 +6,13 @@ from collections import Counter
 
 import pandas as pd
 
-from fishnet_search.report.analysis import Analysis
-from fishnet_search.report.candidates import ranked
+from fishnet_search.evidence.analysis import Analysis
+from fishnet_search.evidence.candidates import ranked
+from fishnet_search.evidence.effects import BASELINE
+from fishnet_search.evidence.frames import MISSING, NOT_RUN, evidence, rows_of
+from fishnet_search.evidence.plan import is_search
+from fishnet_search.evidence.wording import listed, percent, seed_count, the_baseline
 from fishnet_search.report.comparisons import differences, matched_differences, not_compared
-from fishnet_search.report.effects import BASELINE
-from fishnet_search.report.frames import MISSING, NOT_RUN, evidence, rows_of
-from fishnet_search.report.plan import is_search
-from fishnet_search.report.table import listed, percent, seed_count, the_baseline
 from fishnet_search.study.record import StudyRecord
 
 LACKING = ("pruned", "failed", "interrupted", NOT_RUN, MISSING)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fishnet_search.report.analysis import Analysis, analyse
-from fishnet_search.report.effects import EFFECT_COLUMNS
-from fishnet_search.report.frames import CURVE_COLUMNS, TRIAL_COLUMNS
-from fishnet_search.report.matched import MATCHED_COLUMNS, METRICS, with_matched
+from fishnet_search.evidence.analysis import Analysis, analyse
+from fishnet_search.evidence.effects import EFFECT_COLUMNS
+from fishnet_search.evidence.frames import CURVE_COLUMNS, TRIAL_COLUMNS
+from fishnet_search.evidence.matched import MATCHED_COLUMNS, METRICS, with_matched
 from fishnet_search.report.notes import incomplete_trials, method_notes, refusals
 from fishnet_search.report.pages import Content, html_page, markdown_page
 from fishnet_search.report.pictures import NAMES, Picture, draw_figures

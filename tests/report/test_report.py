@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from report_records import DATA, ENVIRONMENT, complete, failed, study_of, trials_of
 
 from fishnet_search.errors import StudyError
 from fishnet_search.report.provenance import environments
 from fishnet_search.report.write import write_report
+from tests.records import DATA, ENVIRONMENT, complete, failed, study_of, trials_of
 
 COMMAND = "fishnet-search report studies/pooling"
 TOP1 = {"max-2x2": [0.970, 0.975, 0.972], "avg-2x2": [0.971, 0.973, 0.974], "conv-3x3": [0.951, 0.955, 0.953]}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from report_records import complete, refused, study_of, trials_of, variant
 
-from fishnet_search.report.analysis import analyse
-from fishnet_search.report.figures import draw_matched_effects
-from fishnet_search.report.looks import looks
+from fishnet_search.evidence.analysis import analyse
+from fishnet_search.evidence.wording import change
+from fishnet_search.plots.figures import draw_matched_effects
+from fishnet_search.plots.looks import looks
 from fishnet_search.report.summary import summarise
-from fishnet_search.report.table import change, matched_table
+from fishnet_search.report.table import matched_table
 from fishnet_search.report.write import write_report
+from tests.records import complete, refused, study_of, trials_of, variant
 
 VARIANTS = (
     variant("base", macs=10_000_000),

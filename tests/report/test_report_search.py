@@ -7,15 +7,15 @@ from itertools import pairwise
 
 import pytest
 from matplotlib.text import Text
-from report_records import complete, duplicate, failed, pruned, refused, study_of, variant
 
-from fishnet_search.report.analysis import analyse
-from fishnet_search.report.candidates import candidate_frame, pareto_front
-from fishnet_search.report.figures import draw_candidates
-from fishnet_search.report.looks import looks, wrapped
-from fishnet_search.report.scatter import lowest_shown
+from fishnet_search.evidence.analysis import analyse
+from fishnet_search.evidence.candidates import candidate_frame, pareto_front
+from fishnet_search.plots.figures import draw_candidates
+from fishnet_search.plots.looks import looks, wrapped
+from fishnet_search.plots.scatter import lowest_shown
 from fishnet_search.report.summary import summarise
 from fishnet_search.report.write import write_report
+from tests.records import complete, duplicate, failed, pruned, refused, study_of, variant
 
 MACS = {"base": 4_000_000, "a": 2_000_000, "b": 6_000_000, "c": 6_000_000, "d": 8_000_000, "e": 9_000_000}
 FIRST = {"base": 0.90, "a": 0.85, "b": 0.93, "c": 0.92, "d": 0.91}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
-from report_records import RECIPE, complete, duplicate, failed, pruned, refused, study_of, trials_of, variant
 
 from fishnet_search.errors import StudyError
-from fishnet_search.report.analysis import analyse
+from fishnet_search.evidence.analysis import analyse
 from fishnet_search.report.notes import incomplete_trials, method_notes, refusals
 from fishnet_search.report.provenance import recipe_facts, space_facts
 from fishnet_search.report.summary import summarise
 from fishnet_search.report.table import effect_table, trial_table
+from tests.records import RECIPE, complete, duplicate, failed, pruned, refused, study_of, trials_of, variant
 
 BASE = trials_of({"base": [0.90, 0.91, 0.92]})
 

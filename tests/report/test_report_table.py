@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
-from report_records import complete, failed, study_of, trials_of
 
-from fishnet_search.report.analysis import analyse
+from fishnet_search.evidence.analysis import analyse
+from fishnet_search.evidence.wording import counts, duration, percent, points
 from fishnet_search.report.notes import incomplete_trials, method_notes
 from fishnet_search.report.pages import escape_markdown
 from fishnet_search.report.summary import summarise
-from fishnet_search.report.table import counts, duration, effect_table, percent, points
+from fishnet_search.report.table import effect_table
+from tests.records import complete, failed, study_of, trials_of
 
 NAN = math.nan
 

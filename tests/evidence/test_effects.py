@@ -6,11 +6,11 @@ import math
 
 import pandas as pd
 import pytest
-from report_records import complete, failed, study_of, trials_of
 from scipy import stats
 
-from fishnet_search.report.effects import half_width, paired_differences, variant_effects
-from fishnet_search.report.frames import trial_frame
+from fishnet_search.evidence.effects import half_width, paired_differences, variant_effects
+from fishnet_search.evidence.frames import trial_frame
+from tests.records import complete, failed, study_of, trials_of
 
 
 def effects_of(top1, extra=(), *, seeds=(1, 2, 3)):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from fishnet_search.report.frames import rows_of
+from fishnet_search.evidence.frames import rows_of
 from fishnet_search.study.record import StudyRecord, VariantRecord
 
 METRICS = {"macs": "MACs", "params": "parameters", "activations": "activations"}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fishnet_search.report.frames import evidence, rows_of
+from fishnet_search.evidence.frames import evidence, rows_of
 
 CONFIDENCE = 0.95
 

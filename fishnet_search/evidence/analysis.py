@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fishnet_search.report.candidates import candidate_frame, compared_variants
-from fishnet_search.report.effects import paired_differences, variant_effects
-from fishnet_search.report.frames import curve_frame, trial_frame
-from fishnet_search.report.matched import matched_effects
-from fishnet_search.report.plan import check_comparable, in_order_of_plan
+from fishnet_search.evidence.candidates import candidate_frame, compared_variants
+from fishnet_search.evidence.effects import paired_differences, variant_effects
+from fishnet_search.evidence.frames import curve_frame, trial_frame
+from fishnet_search.evidence.matched import matched_effects
+from fishnet_search.evidence.plan import check_comparable, in_order_of_plan
 from fishnet_search.study.record import StudyRecord, TrialRecord
 
 

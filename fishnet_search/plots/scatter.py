@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from fishnet_search.report.candidates import pareto_front
-from fishnet_search.report.frames import evidence, rows_of
-from fishnet_search.report.looks import QUIET, Look, seeds_label, wrapped
+from fishnet_search.evidence.candidates import pareto_front
+from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.plots.looks import QUIET, Look, seeds_label, wrapped
 
 _LABEL_HEIGHT = 13.0
 """Points (1/72 inch) that a line of a label needs so that the next one does not touch it."""

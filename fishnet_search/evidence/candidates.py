@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from fishnet_search.report.frames import evidence
-from fishnet_search.report.plan import is_search
+from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.plan import is_search
 from fishnet_search.study.record import StudyRecord
 
 PROVISIONAL = 5

@@ -8,13 +8,14 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from report_records import study_of, trials_of
 
-from fishnet_search.report.analysis import analyse
-from fishnet_search.report.figures import draw_accuracy_against_macs
-from fishnet_search.report.looks import looks
+from fishnet_search.evidence.analysis import analyse
+from fishnet_search.plots.curves import plot_learning_curve
+from fishnet_search.plots.effects import plot_effects
+from fishnet_search.plots.figures import draw_accuracy_against_macs
+from fishnet_search.plots.looks import looks
 from fishnet_search.report.pictures import draw_figures
-from fishnet_search.report.plots import plot_effects, plot_learning_curve
+from tests.records import study_of, trials_of
 
 TOP1 = {"base": [0.90, 0.91, 0.92], "better": [0.95, 0.96, 0.971], "same": [0.91, 0.90, 0.93]}
 

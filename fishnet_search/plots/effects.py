@@ -1,6 +1,6 @@
-"""Differences and learning curves: each function takes data and axes and returns the axes.
+"""Differences to the baseline: each function takes data and axes and returns the axes.
 
-Accuracies come as fractions and are drawn in per cent or points.
+Differences come as fractions and are drawn in points.
 """
 
 from __future__ import annotations
@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from fishnet_search.report.effects import LARGER
-from fishnet_search.report.frames import rows_of
-from fishnet_search.report.looks import BASELINE_COLOUR, COLOURS, QUIET, Look, seeds_label, wrapped
-from fishnet_search.report.matched import AS_IT_IS, NO_WIDTH, REFUSED
-from fishnet_search.report.table import points
+from fishnet_search.evidence.effects import LARGER
+from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.matched import AS_IT_IS, NO_WIDTH, REFUSED
+from fishnet_search.evidence.wording import points
+from fishnet_search.plots.looks import BASELINE_COLOUR, QUIET, Look, wrapped
 
 SEEDS_BELOW = 0.27
 """How far the single seeds are drawn below their mean, in rows."""
@@ -111,50 +109,4 @@ def _with_rows(names: list[str], ax: Axes) -> Axes:
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="test top-1 minus the baseline's (percentage points)", ylabel="", ylim=(len(names) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
-    return ax
-
-
-def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, column: str, ax: Axes) -> Axes:
-    """Draw one figure of the epochs: the mean over seeds as a line, the lowest to the highest seed as a band.
-
-    With more than `COLOURS` variants the bands would hide each other and are left out.
-
-    A loss has a logarithmic axis. That of an accuracy leaves out what only the first quarter of the epochs reaches.
-
-    Args:
-        curves: As from `curve_frame`, of trials whose figures count.
-        look: As from `looks`.
-        column: Of `curves`; top-1 is drawn in per cent.
-        ax: To draw on.
-    """
-    scale = 100 if column.endswith("top1") else 1
-    most = curves.groupby("variant")["seed"].nunique().max()
-    few = curves["epoch"].max() <= 12  # so that a single epoch is seen, and many are not hidden
-    for variant, own in curves.groupby("variant", sort=False):
-        seen = look[str(variant)]
-        sns.lineplot(
-            x=own["epoch"],
-            y=scale * own[column],
-            color=seen.colour,
-            linestyle=(0, seen.dashes) if seen.dashes else "-",
-            linewidth=seen.width,
-            marker=seen.marker if few else None,
-            markersize=5,
-            label=seeds_label(str(variant), own["seed"].nunique(), most=most),
-            legend=False,
-            errorbar=("pi", 100) if len(look) <= COLOURS else None,
-            err_kws={"alpha": 0.12, "linewidth": 0},
-            ax=ax,
-        )
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.set(xlabel="epoch", ylabel="", xlim=(0.5, curves["epoch"].max() + 0.5))
-    if column.endswith("loss"):
-        ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
-    else:  # the steep start would leave no room for the differences at the end
-        late = scale * curves.loc[curves["epoch"] > curves["epoch"].max() / 4, column]
-        margin = max(0.05 * float(np.ptp(late)), 0.5)
-        ax.set_ylim(late.min() - margin, late.max() + margin)
     return ax

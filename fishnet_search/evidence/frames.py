@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fishnet_search.report.plan import all_trials, planned_trials, stopped_with
+from fishnet_search.evidence.plan import all_trials, planned_trials, stopped_with
 from fishnet_search.study.record import EVIDENCE, StudyRecord, TrialRecord, VariantRecord
 
 NOT_RUN = "not run"

@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fishnet_search.report.looks import QUIET, Look, line_count, wrapped
-from fishnet_search.report.plots import plot_effects, plot_learning_curve, plot_matched_effects
-from fishnet_search.report.scatter import plot_accuracy_against_macs, plot_candidates
+from fishnet_search.plots.curves import plot_learning_curve
+from fishnet_search.plots.effects import plot_effects, plot_matched_effects
+from fishnet_search.plots.looks import QUIET, Look, line_count, wrapped
+from fishnet_search.plots.scatter import plot_accuracy_against_macs, plot_candidates
 
 WIDTH = 8.6
 """Inches of every figure, so that all have letters of one size on the page."""

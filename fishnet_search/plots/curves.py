@@ -1,0 +1,59 @@
+"""Learning curves: takes data and axes and returns the axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+from fishnet_search.plots.looks import COLOURS, Look, seeds_label
+
+
+def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, column: str, ax: Axes) -> Axes:
+    """Draw one figure of the epochs: the mean over seeds as a line, the lowest to the highest seed as a band.
+
+    With more than `COLOURS` variants the bands would hide each other and are left out.
+
+    A loss has a logarithmic axis. That of an accuracy leaves out what only the first quarter of the epochs reaches.
+
+    Args:
+        curves: As from `curve_frame`, of trials whose figures count.
+        look: As from `looks`.
+        column: Of `curves`; top-1 is drawn in per cent.
+        ax: To draw on.
+    """
+    scale = 100 if column.endswith("top1") else 1
+    most = curves.groupby("variant")["seed"].nunique().max()
+    few = curves["epoch"].max() <= 12  # so that a single epoch is seen, and many are not hidden
+    for variant, own in curves.groupby("variant", sort=False):
+        seen = look[str(variant)]
+        sns.lineplot(
+            x=own["epoch"],
+            y=scale * own[column],
+            color=seen.colour,
+            linestyle=(0, seen.dashes) if seen.dashes else "-",
+            linewidth=seen.width,
+            marker=seen.marker if few else None,
+            markersize=5,
+            label=seeds_label(str(variant), own["seed"].nunique(), most=most),
+            legend=False,
+            errorbar=("pi", 100) if len(look) <= COLOURS else None,
+            err_kws={"alpha": 0.12, "linewidth": 0},
+            ax=ax,
+        )
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set(xlabel="epoch", ylabel="", xlim=(0.5, curves["epoch"].max() + 0.5))
+    if column.endswith("loss"):
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    else:  # the steep start would leave no room for the differences at the end
+        late = scale * curves.loc[curves["epoch"] > curves["epoch"].max() / 4, column]
+        margin = max(0.05 * float(np.ptp(late)), 0.5)
+        ax.set_ylim(late.min() - margin, late.max() + margin)
+    return ax
