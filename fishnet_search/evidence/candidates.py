@@ -63,3 +63,9 @@ def pareto_front(candidates: pd.DataFrame) -> pd.DataFrame:
     best_before = rising["validation_top1"].cummax().shift(fill_value=-np.inf)
     front: pd.DataFrame = rising[rising["validation_top1"] > best_before]
     return front
+
+
+def lowest_usual(accuracies: pd.Series[float]) -> float:
+    """Return the lowest accuracy that is not far out: three times the range of the middle half below that half."""
+    low, high = accuracies.quantile([0.25, 0.75])
+    return float(accuracies[accuracies >= low - 3 * (high - low)].min())

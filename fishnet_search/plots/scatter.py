@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from fishnet_search.evidence.candidates import pareto_front
+from fishnet_search.evidence.candidates import lowest_usual, pareto_front
 from fishnet_search.evidence.frames import evidence, rows_of
 from fishnet_search.plots.looks import QUIET, Look, seeds_label, wrapped
 
@@ -38,7 +38,7 @@ def plot_accuracy_against_macs(effects: pd.DataFrame, look: Mapping[str, Look], 
         look: As from `looks`.
         ax: To draw on.
     """
-    unit, label = _unit("macs", effects["macs"].max())
+    unit, label = cost_unit("macs", effects["macs"].max())
     x = _side_by_side(effects["macs"].to_numpy() / unit)
     for xi, row in zip(x, rows_of(effects), strict=True):
         seen = look[str(row.variant)]
@@ -70,7 +70,7 @@ def plot_candidates(candidates: pd.DataFrame, look: Mapping[str, Look], metric: 
         metric: Which cost it is.
         ax: To draw on.
     """
-    unit, label = _unit(metric, candidates["cost"].max())
+    unit, label = cost_unit(metric, candidates["cost"].max())
     seen = evidence(candidates).dropna(subset="cost")
     front = pareto_front(seen)
     ax.scatter(seen["cost"] / unit, 100 * seen["validation_top1"], color=QUIET, alpha=0.55, s=22, linewidth=0)
@@ -93,18 +93,25 @@ def plot_candidates(candidates: pd.DataFrame, look: Mapping[str, Look], metric: 
 
 def lowest_shown(candidates: pd.DataFrame, marked: Sequence[str]) -> float:
     """Return the accuracy below which candidates are left out, lest a few bad ones take the room of all others."""
-    accuracies = evidence(candidates)["validation_top1"]
-    low, high = accuracies.quantile([0.25, 0.75])
-    shown = (accuracies >= low - 3 * (high - low)) | evidence(candidates)["variant"].isin(marked)
-    return float(accuracies[shown].min())
+    seen = evidence(candidates)
+    named = seen.loc[seen["variant"].isin(marked), "validation_top1"]
+    lowest: float = min([lowest_usual(seen["validation_top1"]), *named.tolist()])
+    return lowest
 
 
-def _unit(metric: str, most: float) -> tuple[float, str]:
+def cost_unit(metric: str, most: float) -> tuple[float, str]:
     """Return what a cost is divided by, and what the axis says then."""
     unit, name = next(
         ((u, n) for u, n in ((1e9, "billion "), (1e6, "million "), (1e3, "thousand ")) if most >= u), (1.0, "")
     )
     return (1.0, _COSTS[metric]) if metric == "latency_ms" else (unit, _COSTS[metric].format(name))
+
+
+def cost_name(metric: str, most: float) -> str:
+    """Return what a cost is called where there is little room: 'MACs (M)'."""
+    letter = {1e9: " (G)", 1e6: " (M)", 1e3: " (k)", 1.0: ""}[cost_unit(metric, most)[0]]
+    names = {"macs": "MACs", "params": "parameters", "activations": "activations", "latency_ms": "latency (ms)"}
+    return names[metric] + letter
 
 
 def _label_beside(x: np.ndarray, y: np.ndarray, labels: Sequence[str], colours: Sequence[str], ax: Axes) -> None:

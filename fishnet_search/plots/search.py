@@ -1,0 +1,184 @@
+"""What searches and large grids show: each function takes data and axes and returns the axes.
+
+Accuracies and errors come as fractions and are drawn in per cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from fishnet_search.evidence.candidates import lowest_usual, pareto_front
+from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.search import Corner
+from fishnet_search.plots.looks import BASELINE_COLOUR, QUIET
+from fishnet_search.plots.scatter import cost_unit
+
+MOST_POINTS = 1_000
+"""Candidates that are drawn as points; of more these are drawn at random."""
+
+_STEPS = 300
+"""Of a distribution that are drawn, evenly chosen; of fewer all."""
+
+ACCENT = "#0173b2"  # the blue of seaborn's colour-blind palette
+_STOPPED = "#d55e00"  # and its vermilion
+
+
+def thinned(frame: pd.DataFrame, most: int, *, best_by: str | None = None) -> pd.DataFrame:
+    """Return at most so many rows in their order, drawn at random, a third of them the best if they have an order."""
+    if len(frame) <= most:
+        return frame
+    best = [] if best_by is None else frame[best_by].nlargest(most // 3).index.tolist()
+    others = frame.index.difference(best, sort=False)
+    drawn = np.random.default_rng(0).choice(others.to_numpy(), most - len(best), replace=False)
+    chosen: pd.DataFrame = frame[frame.index.isin({*best, *drawn.tolist()})]
+    return chosen
+
+
+def plot_progress(progress: pd.DataFrame, *, against: str, baseline: str, ax: Axes) -> Axes:
+    """Draw the best validation top-1 so far as a line over all trials as points.
+
+    Args:
+        progress: As from `progress_frame`, with one trial that counts or more.
+        against: "trial" or "epochs_spent".
+        baseline: Name of the variant whose accuracy is a dashed line.
+        ax: To draw on.
+    """
+    counted = evidence(progress)
+    stopped = thinned(progress[progress["state"] == "pruned"], MOST_POINTS)
+    shown = thinned(counted, MOST_POINTS)
+    low, high = usual_range(counted["validation_top1"])
+    ax.scatter(
+        shown[against], 100 * shown["validation_top1"], s=16, color=QUIET, alpha=0.6, linewidth=0, label="complete"
+    )
+    if len(stopped):
+        ax.scatter(
+            stopped[against],
+            100 * np.maximum(stopped["validation_top1"], low),  # most had just begun: at the lower edge
+            s=14,
+            marker="x",
+            color=_STOPPED,
+            alpha=0.6,
+            linewidth=0.9,
+            clip_on=False,
+            label="stopped early, when stopped",
+        )
+    rises = progress[progress["best_top1"].ne(progress["best_top1"].shift()) & progress["best_top1"].notna()]
+    ends = pd.concat([rises, progress.iloc[[-1]]])
+    ax.step(ends[against], 100 * ends["best_top1"], where="post", color=ACCENT, linewidth=1.8, label="best so far")
+    own = counted.loc[counted["variant"] == baseline, "validation_top1"]
+    if len(own):
+        ax.axhline(100 * own.iloc[0], color=BASELINE_COLOUR, linewidth=1, linestyle=(0, (4, 2)), label="baseline")
+    names = {"trial": "trials begun", "epochs_spent": "epochs spent by all trials"}
+    ax.set(xlabel=names[against], ylabel="validation top-1 (%)")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    ax.set_xlim(left=0)
+    ax.set_ylim(100 * low, 100 * high)
+    return ax
+
+
+def plot_front(scores: pd.DataFrame, corner: Corner, metric: str, baseline: str, *, ax: Axes) -> Axes:
+    """Draw accuracy against cost, the front as a line, and what it dominates of the rectangle in colour.
+
+    Args:
+        scores: As from `score_frame`.
+        corner: As from `corner_of`.
+        metric: Which cost it is.
+        baseline: Name of the variant that is drawn as a black ring.
+        ax: To draw on.
+    """
+    unit, label = cost_unit(metric, corner.highest_cost)
+    seen = evidence(scores).dropna(subset=["cost"])
+    front = pareto_front(seen)
+    shown = thinned(seen, MOST_POINTS)
+    ax.scatter(shown["cost"] / unit, 100 * shown["validation_top1"], s=16, color=QUIET, alpha=0.6, linewidth=0)
+    edge_x = np.append(front["cost"], corner.highest_cost) / unit
+    edge_y = 100 * np.append(front["validation_top1"], front["validation_top1"].iloc[-1])
+    ax.fill_between(edge_x, edge_y, 100 * corner.lowest_top1, step="post", color=ACCENT, alpha=0.12, linewidth=0)
+    ax.step(edge_x, edge_y, where="post", color=ACCENT, linewidth=1.6)
+    ax.scatter(front["cost"] / unit, 100 * front["validation_top1"], s=26, color=ACCENT, linewidth=0, zorder=3)
+    own = seen[seen["variant"] == baseline]
+    at = own["cost"] / unit, 100 * own["validation_top1"]
+    ax.scatter(*at, s=64, facecolor="none", edgecolor=BASELINE_COLOUR, linewidth=1.5, zorder=4)
+    point = corner.highest_cost / unit, 100 * corner.lowest_top1
+    ax.scatter(*point, marker="X", s=46, color=BASELINE_COLOUR, linewidth=0, zorder=4, clip_on=False)
+    margin = 0.06 * (corner.highest_top1 - corner.lowest_top1)
+    ax.set_ylim(100 * (corner.lowest_top1 - margin), 100 * (corner.highest_top1 + margin))
+    ax.set(xlabel=label, ylabel="validation top-1 (%)")
+    return ax
+
+
+def plot_hypervolume(shares: pd.Series[float], *, ax: Axes) -> Axes:
+    """Draw which share of the rectangle the front dominates after each trial.
+
+    Args:
+        shares: From 0 to 1, never falling, by the place of the trial, the first of which is 1.
+        ax: To draw on.
+    """
+    turns = shares[(shares.diff() != 0) | (shares.index == shares.index[-1])]
+    ax.step(turns.index, 100 * turns, where="post", color=ACCENT, linewidth=1.8)
+    ax.set(xlabel="trials begun", ylabel="hypervolume (% of the rectangle)", ylim=(0, 102))
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    return ax
+
+
+def plot_importance(importance: pd.DataFrame, *, ax: Axes) -> Axes:
+    """Draw what each axis explains as a bar, filled if it is more than a decoy does, with the decoys' most as a mark.
+
+    Args:
+        importance: As from `importance_frame`, one row or more.
+        ax: To draw on.
+    """
+    for y, row in enumerate(rows_of(importance)):
+        fill = {"color": ACCENT} if row.beyond_chance else {"facecolor": "white", "edgecolor": QUIET, "linewidth": 1.2}
+        ax.barh(y, 100 * row.share, height=0.6, zorder=2, **fill)
+        ax.plot([100 * row.share_by_chance] * 2, [y - 0.4, y + 0.4], color=BASELINE_COLOUR, linewidth=1.4, zorder=3)
+        weight = "bold" if row.beyond_chance else "normal"
+        told, box = f"{100 * row.share:.0f} %", {"facecolor": "white", "linewidth": 0, "pad": 0.6}
+        at: dict[str, Any] = {"va": "center", "fontweight": weight, "bbox": box, "zorder": 4}
+        ax.annotate(told, (100 * row.share, y), (5, 0), textcoords="offset points", **at)
+    ax.set_yticks(range(len(importance)), importance["axis"].tolist())
+    ax.set(xlabel="share of the variance of validation top-1 (%)", ylim=(len(importance) - 0.4, -0.6))
+    ax.grid(axis="y", visible=False)
+    ax.margins(x=0.1)
+    ax.set_xlim(left=0)
+    return ax
+
+
+def plot_error_distribution(groups: Mapping[str, pd.DataFrame], *, ax: Axes) -> Axes:
+    """Draw which share of the candidates has an error of at most so much, a line for each group.
+
+    Args:
+        groups: Name -> as from `error_distribution`; the first is drawn in black, broader than the others.
+        ax: To draw on.
+    """
+    palette = [colour for i, colour in enumerate(sns.color_palette("colorblind").as_hex()) if i not in (7, 8)]
+    dashes: Sequence[object] = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+    for i, (name, distribution) in enumerate(groups.items()):
+        rows = np.unique(np.linspace(0, len(distribution) - 1, _STEPS).round().astype(int))
+        own = distribution.iloc[rows]
+        x, y = np.append(own["error"].iloc[0], own["error"]), np.append(0.0, own["share"])
+        look = {"color": BASELINE_COLOUR, "linewidth": 1.8} if i == 0 else {"color": palette[i - 1], "linewidth": 1.4}
+        ax.step(100 * x, 100 * y, where="post", linestyle=dashes[i % len(dashes)], label=name, **look)
+    everyone = next(iter(groups.values()))
+    quarter, three = (
+        everyone.loc[everyone["share"] >= part * everyone["share"].max(), "error"].min() for part in (0.25, 0.75)
+    )
+    near = everyone.loc[everyone["error"] <= three + 3 * (three - quarter), "error"]
+    ax.set_xlim(100 * (near.min() - 0.04 * np.ptp(near)), 100 * (near.max() + 0.04 * np.ptp(near)))
+    ax.set(xlabel="error on validation images (%)", ylabel="candidates with at most this error (%)", ylim=(0, 102))
+    return ax
+
+
+def usual_range(accuracies: pd.Series[float], margin: float = 0.06) -> tuple[float, float]:
+    """Return from where to where accuracies are shown, so that a few bad ones do not take the room of all others."""
+    low, high = lowest_usual(accuracies), float(accuracies.max())
+    room = margin * max(high - low, 0.01)
+    return low - room, high + room

@@ -1,0 +1,159 @@
+"""How a search went, and the front that it has found, as parts of a report."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fishnet_search.evidence.analysis import Analysis
+from fishnet_search.evidence.candidates import cost_metric, pareto_front
+from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.plan import is_search
+from fishnet_search.evidence.search import (
+    FEWEST,
+    Corner,
+    corner_of,
+    has_order,
+    hypervolumes,
+    progress_frame,
+    score_frame,
+)
+from fishnet_search.evidence.wording import counts, percent
+from fishnet_search.plots.figures import WIDTH
+from fishnet_search.plots.search import MOST_POINTS, plot_front, plot_hypervolume, plot_progress
+from fishnet_search.report.scored import COSTS, cost_in_words, cut, drawn, incomplete, is_space, of_seeds
+from fishnet_search.report.section import Section
+from fishnet_search.study.record import EVIDENCE, StudyRecord
+
+FEW_TRIALS = 3
+"""Complete trials that a search must have before its course is drawn."""
+
+
+def progress_section(analysis: Analysis) -> Section | None:
+    """Show the best so far of a search against trials and against the epochs that they took."""
+    study = analysis.study
+    if not has_order(study):
+        return None
+    progress = progress_frame(study, analysis.trials)
+    counted = evidence(progress)
+    if len(counted) < FEW_TRIALS:
+        return None
+    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    plot_progress(progress, against="trial", baseline=study.baseline, ax=left)
+    plot_progress(progress, against="epochs_spent", baseline=study.baseline, ax=right)
+    right.set_ylabel("")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=4, frameon=False)
+    return Section(
+        name="progress",
+        title="How the search went",
+        text=tuple(_course(progress, study)),
+        figure=figure,
+        caption=f"Validation top-1 of the best epoch with seed {study.seeds[0]} alone, in the order in which trials "
+        "began. The best of many single trials is in part luck. A candidate with the figures of an equal one cost no "
+        f"epochs.{_crosses(progress)}{drawn(len(counted), MOST_POINTS)}{cut(counted)}",
+    )
+
+
+def _crosses(progress: pd.DataFrame) -> str:
+    stopped = (progress["state"] == "pruned").any()
+    return " Crosses at the lower edge had come to that or less when they were stopped." if stopped else ""
+
+
+def _course(progress: pd.DataFrame, study: StudyRecord) -> list[str]:
+    best = rows_of(progress[progress["best_top1"] == progress["best_top1"].max()])[0]
+    later = len(progress) - best.trial
+    spent = int(progress["epochs"].sum())
+    since = f" The {later:,} trials since have found nothing better." if later > 1 else ""
+    sentences = [
+        f"The best validation top-1, {percent(best.best_top1)} %, came with trial {best.trial:,} of {len(progress):,} "
+        f"({best.variant}), when {best.epochs_spent:,} of {spent:,} epochs were spent.{since}"
+    ]
+    asked = {variant.name: variant.recipe.epochs for variant in study.variants}
+    stopped = progress[progress["state"] == "pruned"]
+    if len(stopped):
+        saved = int(stopped["variant"].map(asked).sum() - stopped["epochs"].sum())
+        sentences.append(
+            f"Early stopping ended {len(stopped):,} of the trials, which saved {saved:,} epochs: "
+            f"{100 * saved / (saved + spent):.0f} % of what all would have taken."
+        )
+    return sentences
+
+
+def pareto_section(analysis: Analysis) -> Section | None:
+    """Show accuracy against cost, what the front dominates, and how that grew."""
+    study, metric = analysis.study, cost_metric(analysis.study)
+    scores = score_frame(study, analysis.trials)
+    seen = evidence(scores).dropna(subset=["cost"])
+    corner = corner_of(seen)
+    enough = len(seen) >= (FEW_TRIALS if has_order(study) else FEWEST)
+    if not is_space(study) or not enough or corner is None:
+        return None
+    shares = _history(analysis, scores, corner)
+    figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+    panels = figure.subplots(1, 1 if shares is None else 2, squeeze=False)[0]
+    plot_front(scores, corner, metric, study.baseline, ax=panels[0])
+    if shares is not None:
+        plot_hypervolume(shares, ax=panels[1])
+    front = pareto_front(seen)
+    return Section(
+        name="pareto",
+        title="Accuracy against cost",
+        text=tuple(_front_in_words(seen, front, corner, metric)) + _growth(shares),
+        figure=figure,
+        caption=f"Validation top-1 {of_seeds(study)} against {COSTS[metric]}. On the line: no other candidate is as "
+        "accurate at this cost or less. Shaded: what these dominate of the rectangle between the reference point (the "
+        "cross) and the corner of least cost and highest accuracy; its share is the hypervolume. The ring is the "
+        f"baseline.{incomplete(scores)}{drawn(len(seen), MOST_POINTS)}{cut(seen)}",
+        table=_front_table(front, study, metric),
+        words=("variant",),
+    )
+
+
+def _history(analysis: Analysis, scores: pd.DataFrame, corner: Corner) -> pd.Series[float] | None:
+    """Return the hypervolume after each trial, by its place; None if the scores are not those of single trials."""
+    study = analysis.study
+    if not has_order(study) or (len(study.seeds) > 1 and not is_search(study)):
+        return None
+    progress = progress_frame(study, analysis.trials)
+    known = progress[["cost", "validation_top1"]].where(progress["state"].isin(EVIDENCE))
+    shares = hypervolumes(known["cost"].to_numpy(), known["validation_top1"].to_numpy(), corner)
+    return pd.Series(shares, index=progress["trial"])
+
+
+def _front_in_words(seen: pd.DataFrame, front: pd.DataFrame, corner: Corner, metric: str) -> list[str]:
+    final = hypervolumes(seen["cost"].to_numpy(), seen["validation_top1"].to_numpy(), corner)[-1]
+    name = COSTS[metric]
+    on_it = f"{len(front)} of {len(seen):,} complete candidates {'is' if len(front) == 1 else 'are'} on the front"
+    return [
+        f"{on_it}: no other is as accurate at the same {name} or less. Accuracies are of single choices on validation "
+        "images, so that the front is a little too good.",
+        f"The front dominates {percent(final)} % of the rectangle whose reference point is "
+        f"{cost_in_words(corner.highest_cost, metric)} {name} and {percent(corner.lowest_top1)} % top-1 (the dearest "
+        f"and the least accurate candidate) and whose other corner is {cost_in_words(corner.lowest_cost, metric)} and "
+        f"{percent(corner.highest_top1)} %.",
+    ]
+
+
+def _growth(shares: pd.Series[float] | None) -> tuple[str, ...]:
+    if shares is None:
+        return ()
+    last = int(shares.index[int(shares.argmax())])  # the first trial with the highest share
+    half = float(shares.iloc[ceil(len(shares) / 2) - 1])
+    return (
+        f"Half of the {len(shares):,} trials had come to {percent(half)} %; the last to add to it was trial {last:,}.",
+    )
+
+
+def _front_table(front: pd.DataFrame, study: StudyRecord, metric: str) -> pd.DataFrame:
+    params = {variant.name: variant.params for variant in study.variants}
+    columns = {
+        "variant": front["variant"].tolist(),
+        COSTS[metric]: [cost_in_words(cost, metric) for cost in front["cost"]],
+        "parameters": counts([params[variant] for variant in front["variant"]]),
+        "validation top-1 (%)": [percent(top1) for top1 in front["validation_top1"]],
+    }
+    table: pd.DataFrame = pd.DataFrame(columns, dtype=str)
+    return table
