@@ -23,6 +23,10 @@ class DataError(FishnetSearchError):
     """Images that are missing, unreadable or not laid out as they should be."""
 
 
+class MissingImagesError(DataError):
+    """Images that are not where they are said to be: there is nothing there at all."""
+
+
 class BrokenImage(DataError):  # noqa: N818  a DataError by its base
     """An image that cannot be decoded; with `broken: skip` it is left out and named."""
 

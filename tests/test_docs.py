@@ -29,8 +29,13 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(line.partition(" >")[0], comments=True) for line in lines]
 
 
-SPACE = blocks("spaces.md", "yaml")[0]
-PIECES = blocks("spaces.md", "yaml")[1:]
+def files_of(page: str) -> dict[str, str]:
+    """Return the blocks that begin with the name of a file, by that."""
+    return {name[1]: block for block in blocks(page, "yaml") if (name := re.match(r"# ([\w-]+\.yaml)\n", block))}
+
+
+SPACE = files_of("spaces.md")["mine.yaml"]
+PIECES = [block for block in blocks("spaces.md", "yaml") if block not in files_of("spaces.md").values()]
 
 
 def shortened(words: list[str]) -> list[str]:
@@ -52,17 +57,16 @@ def home(tmp_path, monkeypatch):
     """A folder like a clone, with the files that the pages name."""
     (tmp_path / "spaces").symlink_to(ROOT / "spaces")
     for page in PAGES:
-        for block in blocks(page, "yaml"):
-            if name := re.match(r"# ([\w-]+\.yaml)\n", block):
-                (tmp_path / name[1]).write_text(block)
+        for name, block in files_of(page).items():
+            (tmp_path / name).write_text(block)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.split(":")[0] + " in " + piece.splitlines()[-1][:30])
-def test_every_piece_of_a_space_fits_the_space_of_the_page(tmp_path, piece):
-    (tmp_path / "mine.yaml").write_text(with_piece(piece))
-    space = load_space(tmp_path / "mine.yaml")
+def test_every_piece_of_a_space_fits_the_space_of_the_page(home, piece):
+    (home / "mine.yaml").write_text(with_piece(piece))
+    space = load_space(home / "mine.yaml")
     assert all(isinstance(found, Candidate) for found in space.candidates())
 
 
@@ -82,7 +86,7 @@ def test_check_shows_what_the_page_shows(home, monkeypatch, capsys):
 
 
 def test_every_command_runs(home, monkeypatch, capsys):
-    shown = [words for page in ("engines.md", "language.md", "spaces.md", "training.md") for words in commands(page)]
+    shown = [words for page in sorted(PAGES) for words in commands(page)]
     for words in shown:
         if any(word in shlex.join(words) for word in ELSEWHERE):
             continue
@@ -101,7 +105,7 @@ def test_what_is_run_elsewhere_is_there():
 
 def test_the_specs_can_be_built(home):
     for path in home.glob("*.yaml"):
-        if path.name != "mine.yaml":
+        if path.name not in files_of("spaces.md"):
             assert load_spec(path).image_size
 
 
@@ -112,6 +116,19 @@ def test_every_field_of_a_space_is_told():
     told = {page: set(re.findall(r"^\| `(\w+)` \|", PAGES[page], re.MULTILINE)) for page in PAGES}
     assert told["spaces.md"] >= set(Space.model_fields)
     assert told["training.md"] >= set(Recipe.model_fields)
+
+
+def test_every_field_of_a_published_figure_is_told():
+    from fishnet_search.space.published import Figures
+
+    told = PAGES["spaces.md"].partition("| field of a figure |")[2].partition("\n\n")[0]
+    named = "".join(line.split("|")[1] for line in told.splitlines()[2:])
+    assert set(re.findall(r"`(\w+)`", named)) == set(Figures.model_fields)
+
+
+def test_every_space_of_the_paper_is_told():
+    told = re.findall(r"^\| `(\w+)` \|", PAGES["paper.md"], re.MULTILINE)
+    assert set(told) == {path.stem for path in (ROOT / "spaces" / "paper").glob("*.yaml")} - {"published"}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fishnet_search.cli.app import app
-from fishnet_search.errors import StudyError
+from fishnet_search.errors import SpaceError, StudyError
 
 
 @app.command("list")
@@ -19,7 +19,9 @@ def list_() -> None:
     from fishnet_search.cost.ledger import cost_of
     from fishnet_search.data.sources import source_names
     from fishnet_search.graph.build import build_graph
+    from fishnet_search.space.space import is_space
     from fishnet_search.spec.loading import load_spec, preset_names
+    from fishnet_search.spec.reading import read_yaml
     from fishnet_search.study.record import EVIDENCE
     from fishnet_search.study.store import read_trials
     from fishnet_search.terminal import make_console
@@ -38,7 +40,11 @@ def list_() -> None:
     console.print(f"image sets: {', '.join(source_names())}", soft_wrap=True)
     console.print(f"recipes: {', '.join(recipe_names())}", soft_wrap=True)
     for path in sorted(Path("spaces").glob("**/*.yaml")):
-        console.print(f"space: {path}")
+        try:
+            if is_space(read_yaml(path, SpaceError)):
+                console.print(f"space: {path}")
+        except SpaceError as problem:
+            console.print(f"space: {path}, damaged: {problem}")
     for path in sorted(Path("studies").glob("*/study.json")):
         try:
             done = sum(record.state in EVIDENCE for record in read_trials(path.parent))

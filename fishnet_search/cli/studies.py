@@ -24,6 +24,10 @@ from fishnet_search.cli.app import (
 )
 from fishnet_search.errors import StudyError
 
+SmallOption = Annotated[
+    bool, typer.Option("--small", help="Take the small version of the space, which trains in minutes.")
+]
+
 if TYPE_CHECKING:
     from fishnet_search.engine.plan import Plan
     from fishnet_search.engine.run import Settings
@@ -38,6 +42,7 @@ def run(
             metavar="STUDY", help="More of what `--reuse` names: a shell writes `studies/*` out.", show_default=False
         ),
     ] = None,
+    small: SmallOption = False,
     data: Annotated[
         str | None,
         typer.Option(help="Images in place of the space's, such as `imagefolder:PATH`.", show_default=False),
@@ -58,7 +63,10 @@ def run(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the study; by default the file's.", show_default=False),
+        typer.Option(
+            help="Name of the study; by default the file's, with -small behind it for a small version.",
+            show_default=False,
+        ),
     ] = None,
     engine: Annotated[
         Literal["auto", "local", "ray"],
@@ -104,9 +112,10 @@ def run(
     if others and not reuse:
         raise StudyError(f"{others[0]}: a run takes one space; run them one after the other")
     reused = _studies_in([*(reuse or ()), *(others or ())])
-    folder = study_folder(studies, space.resolve().stem if name is None else name)
+    stem = space.resolve().stem
+    folder = study_folder(studies, (f"{stem}-small" if small else stem) if name is None else name)
     refuse_if_locked(folder)
-    load_space(space)
+    load_space(space, small=small)
     if ray_address is None and engine != "local":
         ray_address = os.environ.get("RAY_ADDRESS")
     on_ray = engine == "ray" or (engine == "auto" and bool(ray_address))
@@ -116,7 +125,7 @@ def run(
     from fishnet_search.engine.plan import plan_study
     from fishnet_search.engine.run import Settings, jobs_for
 
-    plan = plan_study(space, folder, command=command(), data=data, epochs=epochs, seeds=seeds, limit=limit)
+    plan = plan_study(space, folder, command=command(), data=data, epochs=epochs, seeds=seeds, limit=limit, small=small)
     settings = Settings(
         engine="ray" if on_ray else "local",
         jobs=jobs_for(plan.space.space) if jobs is None else jobs,
@@ -131,6 +140,7 @@ def run(
 @app.command()
 def check(
     space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file of the space.", show_default=False)],
+    small: SmallOption = False,
     data: Annotated[
         str | None,
         typer.Option(help="Images in place of the space's, such as `imagefolder:PATH`.", show_default=False),
@@ -154,7 +164,7 @@ def check(
 
     console = make_console()
     with counting(console, "counting candidates") as on_candidate:
-        found = survey(space, data=data, on_candidate=on_candidate)
+        found = survey(space, data=data, small=small, on_candidate=on_candidate)
     for line in lines_of(found, console.width, everything=everything):
         console.print(line)
     if probe:

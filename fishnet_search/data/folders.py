@@ -11,7 +11,7 @@ import numpy as np
 
 from fishnet_search.data.listing import ListedPart
 from fishnet_search.data.modes import read_image
-from fishnet_search.errors import DataError
+from fishnet_search.errors import DataError, MissingImagesError
 
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _MOST_NAMED = 5  # classes or files in one sentence
@@ -23,7 +23,8 @@ def opened(path: str, layout: str) -> Path:
     """Return the folder at a path.
 
     Raises:
-        DataError: there is none; `layout` says how it should look.
+        MissingImagesError: there is nothing; `layout` says how it should look.
+        DataError: it is no folder.
     """
     try:
         root = Path(path).expanduser()
@@ -31,7 +32,7 @@ def opened(path: str, layout: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a name too long or that no path can have
         raise DataError(f"{path!r}: cannot be a folder: {error}") from error
     if missing:
-        raise DataError(f"{root}: no such folder; {layout}")
+        raise MissingImagesError(f"{root}: no such folder; {layout}")
     if not folder:
         raise DataError(f"{root}: not a folder; {layout}")
     return root

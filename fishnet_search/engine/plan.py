@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from fishnet_search.data.description import Data
@@ -17,7 +17,7 @@ from fishnet_search.space.design import Search
 from fishnet_search.space.space import load_space
 from fishnet_search.space.spelling import with_recipe
 from fishnet_search.spec.reading import Document
-from fishnet_search.study.record import RefusedRecord, StudyRecord, VariantRecord
+from fishnet_search.study.record import PublishedRecord, RefusedRecord, StudyRecord, VariantRecord
 from fishnet_search.study.trial import data_record
 
 
@@ -84,6 +84,7 @@ def plan_study(
     epochs: int | None = None,
     seeds: int | None = None,
     limit: int | None = None,
+    small: bool = False,
 ) -> Plan:
     """Read a space, load its images and return the study that it asks for.
 
@@ -95,16 +96,17 @@ def plan_study(
         epochs: in place of the recipe's.
         seeds: number of seeds in place of the space's.
         limit: most images in each part of the data.
+        small: whether to take the small version of the space.
 
     Raises:
         SpaceError: the space cannot be read, or its baseline cannot be built or is not feasible.
         DataError: the images cannot be had.
     """
-    spelled = load_space(space)
+    spelled = load_space(space, small=small)
     wanted = spelled.space.data if data is None else Data(source=data)
     classes = len(classes_of(wanted))
     if classes != spelled.base.classes:
-        spelled = load_space(space, classes=classes)
+        spelled = load_space(space, classes=classes, small=small)
     if epochs is not None:
         spelled = _with_epochs(spelled, epochs)
     accept = Acceptance(spelled, Gauge(folder))
@@ -132,6 +134,8 @@ def plan_study(
         data=data_record(images, limit),
         workers=asked.workers,
         threads=asked.resources.cpu,
+        small=small,
+        published=tuple(PublishedRecord(**asdict(figure)) for figure in spelled.published),
     )
     return Plan(study, spelled, images, accept)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from fishnet_search.data.description import Data
 from fishnet_search.data.listing import Listing
 from fishnet_search.data.sources import list_images
+from fishnet_search.errors import MissingImagesError
 from fishnet_search.space.candidates import Candidate, Refusal, SpelledSpace
 from fishnet_search.space.design import Random, Search
 from fishnet_search.space.enumeration import drawn
@@ -23,10 +24,21 @@ class Survey:
     """The candidates of a space, or of a search's space a sample, and what is no candidate."""
 
     space: SpelledSpace
-    images: Listing
+    listed: Listing | MissingImagesError  # the latter where the space's own images are not on this machine
     candidates: tuple[Candidate, ...]  # the baseline first
     refused: tuple[Refusal, ...]
     duplicates: tuple[Refusal, ...]  # the network of an earlier candidate, trained by the same recipe
+
+    @property
+    def images(self) -> Listing:
+        """What there is to train on.
+
+        Raises:
+            MissingImagesError: it is not here.
+        """
+        if isinstance(self.listed, MissingImagesError):
+            raise self.listed
+        return self.listed
 
     @property
     def baseline(self) -> Candidate:
@@ -56,23 +68,25 @@ def survey(
     path: Path,
     *,
     data: str | None = None,
+    small: bool = False,
     on_candidate: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Survey:
-    """Spell out a space.
+    """Spell out a space. One whose own images are not here is counted for the classes of its base.
 
     Args:
         path: of the space.
         data: image source in place of the space's, which decides how many classes there are.
+        small: whether to take the small version of the space.
         on_candidate: is told after each candidate how many there were, and of how many, as far as that is known.
 
     Raises:
         SpaceError: the space cannot be read or spelled out, or its baseline is not feasible.
-        DataError: the images are missing or not laid out as they should be; none of them is opened.
+        DataError: the images of `data` are missing, or any not laid out as they should be; none of them is opened.
     """
-    space = load_space(path)
-    images = list_images(space.space.data if data is None else Data(source=data))
-    if len(images.classes) != space.base.classes:
-        space = load_space(path, classes=len(images.classes))
+    space = load_space(path, small=small)
+    listed = _own_images(space) if data is None else list_images(Data(source=data))
+    if isinstance(listed, Listing) and len(listed.classes) != space.base.classes:
+        space = load_space(path, classes=len(listed.classes), small=small)
     total = _total(space)
     found: list[Candidate | Refusal] = []
     for each in _sample(space) if space.searches else space.candidates():
@@ -81,11 +95,18 @@ def survey(
     refusals = [each for each in found if isinstance(each, Refusal)]
     return Survey(
         space,
-        images,
+        listed,
         candidates=tuple(each for each in found if isinstance(each, Candidate)),
         refused=tuple(each for each in refusals if each.duplicate_of is None),
         duplicates=tuple(each for each in refusals if each.duplicate_of is not None),
     )
+
+
+def _own_images(space: SpelledSpace) -> Listing | MissingImagesError:
+    try:
+        return list_images(space.space.data)
+    except MissingImagesError as missing:
+        return missing
 
 
 def _sample(space: SpelledSpace) -> Iterator[Candidate | Refusal]:

@@ -22,6 +22,9 @@ MOST_LEVELS = 10_000
 RECIPE = "recipe."
 """What paths begin with that lead to a field of the recipe."""
 
+BASE = "base"
+"""The path of an axis whose levels are whole networks."""
+
 Bound = (
     Annotated[Whole, Field(ge=-(10**15), le=10**15)] | Annotated[Number, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 )
@@ -151,7 +154,7 @@ class Axis(Value):
     path: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = Field(
         min_length=1,
         description="one field or several, of the spec or the recipe: tail.downsample, body[1].dilation, "
-        "recipe.learning_rate",
+        "recipe.learning_rate; or base alone, whose values are presets or paths",
     )
     values: Levels | NamedLevels | None = Field(None, description="the levels, or the name of each and its value")
     range: Range | None = Field(None, description="in place of values: the numbers from one to another")
@@ -182,6 +185,8 @@ class Axis(Value):
         if (self.values is None) == (self.range is None):
             told = "has neither values nor a range" if self.values is None else "has both values and a range"
             raise ValueError(f"{told}; give one of them")
+        if BASE in self.path and (len(self.path) > 1 or self.range is not None or self.per is not None):
+            raise ValueError("sets the base, a whole network, which takes one path, values, and neither range nor per")
         return self
 
 
@@ -198,6 +203,11 @@ class SpelledAxis:
     range: Range | None
     when: Mapping[str, tuple[Level, ...]]
     baseline: Level
+
+    @property
+    def of_bases(self) -> bool:
+        """Whether its levels are whole networks, which other axes change."""
+        return self.paths == (BASE,)
 
     @property
     def labels(self) -> tuple[str, ...] | None:

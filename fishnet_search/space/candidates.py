@@ -12,7 +12,7 @@ from fishnet_search.cost.ledger import Cost, cost_of
 from fishnet_search.errors import SpaceError, SpecError
 from fishnet_search.graph.build import build_graph
 from fishnet_search.space.asked import spelled_pairs, spelled_variants
-from fishnet_search.space.axes import RECIPE, SpelledAxis, cardinality
+from fishnet_search.space.axes import BASE, RECIPE, SpelledAxis, cardinality
 from fishnet_search.space.design import ExplicitList, Grid, Level, OneFactor, Random, Search
 from fishnet_search.space.enumeration import (
     BASELINE,
@@ -27,9 +27,10 @@ from fishnet_search.space.enumeration import (
 from fishnet_search.space.limits import Limits, written
 from fishnet_search.space.matching import rescaled
 from fishnet_search.space.model import Space
+from fishnet_search.space.published import PublishedFigure, refuse_unknown_variants
 from fishnet_search.space.spelling import known_level, with_recipe
 from fishnet_search.spec.architecture import Architecture
-from fishnet_search.spec.loading import with_fields
+from fishnet_search.spec.loading import field_locations, with_fields
 from fishnet_search.spec.reading import Document
 from fishnet_search.train.recipe import Recipe
 
@@ -69,6 +70,7 @@ class SpelledSpace:
     base: Architecture  # with the classes of the data
     axes: Mapping[str, SpelledAxis]  # in the file's order, those `per: stage` once for each stage
     document: Document = field(repr=False)
+    published: tuple[PublishedFigure, ...] = ()
 
     @property
     def limits(self) -> Limits:
@@ -119,8 +121,9 @@ class SpelledSpace:
         name = name_of(chosen, alone=len(self.axes) == 1) if name is None else name
         fields = {path: self.axes[axis].value_of(chosen[axis]) for axis in chosen for path in self.axes[axis].paths}
         own = {path.removeprefix(RECIPE): value for path, value in fields.items() if path.startswith(RECIPE)}
+        base = fields.pop(BASE, self.base)
         try:
-            spec = with_fields(self.base, {path: fields[path] for path in fields if not path.startswith(RECIPE)}, "")
+            spec = with_fields(base, {path: fields[path] for path in fields if not path.startswith(RECIPE)}, "")
             recipe = with_recipe(self.space.recipe, own, "")
         except SpecError as problem:
             reason = "; ".join(line.removeprefix(": ") for line in str(problem).splitlines())
@@ -133,8 +136,16 @@ class SpelledSpace:
         A twin of matched cost follows the candidate that it rescales, unless that one has the cost already.
 
         Raises:
-            SpaceError: a variant that the design asks for by name is no network that can be built.
+            SpaceError: a variant that the design asks for by name is no network that can be built, or published figures
+                are given to one that it does not ask for.
         """
+        names = []
+        for one in self._enumerated():
+            names.append(one.name)
+            yield one
+        refuse_unknown_variants(self.space.published, names, self.document)
+
+    def _enumerated(self) -> Iterator[Candidate | Refusal]:
         seen = _Seen()
         seen.earlier(self.baseline)
         yield self.baseline
@@ -158,7 +169,9 @@ class SpelledSpace:
         target = getattr(self.baseline.cost, match.metric)
         if abs(getattr(candidate.cost, match.metric) - target) <= match.within * target:
             return None
-        kept = {location for axis in candidate.levels for location in self.axes[axis].locations}
+        paths = (path for axis in candidate.levels for path in self.axes[axis].paths)
+        fields = (path for path in paths if path != BASE and not path.startswith(RECIPE))
+        kept = {location for path in fields for location in field_locations(candidate.spec, path, "")}
         nearest = rescaled(candidate.spec, match.metric, target, match.within, kept)
         name = f"{candidate.name}-same-{match.metric}"
         if nearest.off > match.within:

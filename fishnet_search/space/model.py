@@ -12,7 +12,10 @@ from fishnet_search.space.axes import Axis, name_problem
 from fishnet_search.space.design import Design, ExplicitList, Grid, Level, Resources, Search, Stopping
 from fishnet_search.space.limits import Limits
 from fishnet_search.space.matching import Match
+from fishnet_search.space.published import Published
+from fishnet_search.space.small import SMALL
 from fishnet_search.spec.architecture import refuse
+from fishnet_search.spec.naming import nearest
 from fishnet_search.spec.value import Problem, Value, Whole
 from fishnet_search.train.recipe import Recipe
 
@@ -48,6 +51,8 @@ class Space(Value):
     recipe: Recipe = Recipe()
     resources: Resources = Resources()
     workers: Annotated[Whole, Field(ge=1, le=10_000)] = Field(1, description="processes that train one trial together")
+    small: dict[str, Any] | None = Field(None, description="fields that stand in place of these with `--small`")
+    published: Published | None = Field(None, description="which published figures belong to which variants")
 
     @field_validator("seeds")
     @classmethod
@@ -62,6 +67,10 @@ class Space(Value):
         return self
 
     def _problems(self) -> Iterator[Problem]:
+        fields = [name for name in Space.model_fields if name != SMALL]
+        for name in self.small or {}:
+            if name not in fields:
+                yield (SMALL, name), f"is no field that `small` can set{nearest(name, fields)}"
         if not self.axes and not isinstance(self.design, Grid):
             kind = self.design.kind
             yield ("axes",), f"are missing, which {kind} is to vary; without a design the base alone is trained"

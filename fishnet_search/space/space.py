@@ -7,22 +7,24 @@ from pathlib import Path
 
 from fishnet_search.errors import SpaceError, SpecError
 from fishnet_search.space.asked import refuse_what_cannot_be_asked
+from fishnet_search.space.bases import named_base
 from fishnet_search.space.candidates import SpelledSpace
 from fishnet_search.space.model import Space
+from fishnet_search.space.published import published_figures, refuse_unknown_variants
+from fishnet_search.space.small import SMALL, small_document
 from fishnet_search.space.spelling import spelled_axes
-from fishnet_search.spec.architecture import Architecture
-from fishnet_search.spec.loading import load_spec, preset_names, with_fields
-from fishnet_search.spec.naming import nearest
+from fishnet_search.spec.loading import with_fields
 from fishnet_search.spec.reading import Document, read_yaml, validated
 from fishnet_search.train.named import spelled
 
 
-def load_space(space: Path | Document, *, classes: int | None = None) -> SpelledSpace:
-    """Read a space; nothing is enumerated or trained yet.
+def load_space(space: Path | Document, *, classes: int | None = None, small: bool = False) -> SpelledSpace:
+    """Read a space; nothing is enumerated or trained yet. A small version that it has is read as well, either way.
 
     Args:
         space: its YAML file, or what would be written there; other files are seen from the document's source.
         classes: of the data, in place of the base's.
+        small: whether to return the small version, whose name ends in "-small".
 
     Raises:
         SpaceError: the file cannot be read, its parts do not fit together, a field does not take a level, or the
@@ -30,21 +32,44 @@ def load_space(space: Path | Document, *, classes: int | None = None) -> Spelled
     """
     document = space if isinstance(space, Document) else read_yaml(space, SpaceError)
     path = Path(document.source)
-    if isinstance(document.data, dict) and not document.data.keys() & Space.model_fields.keys() - {"base"}:
+    if isinstance(document.data, dict) and not is_space(document):
         raise SpaceError(
             f"{path}: is no space: it has neither axes nor anything else of one; if it is an architecture, "
             f"`fishnet-search describe {path}` shows it, and a space names it as its base"
         )
+    whole = _held(document, path.stem, None if small else classes)
+    least = small_document(document)
+    if least is None:
+        if small:
+            raise SpaceError(f"{path}: has no small version; leave out --small, or add `{SMALL}`, the fields it sets")
+        return whole
+    try:
+        lesser = _held(least, f"{path.stem}-{SMALL}", classes if small else None)
+    except SpaceError as problem:
+        raise SpaceError("\n".join(f"{line} (with --small)" for line in str(problem).splitlines())) from problem
+    return lesser if small else whole
+
+
+def is_space(document: Document) -> bool:
+    """Tell whether a file has a field of a space's own, which neither an architecture has nor published figures."""
+    return isinstance(document.data, dict) and bool(document.data.keys() & Space.model_fields.keys() - {"base"})
+
+
+def _held(document: Document, name: str, classes: int | None) -> SpelledSpace:
+    """Return a space held against its base."""
+    path = Path(document.source)
     document = _with_recipe(document, path)
     given = validated(Space, document, SpaceError)
-    base = _base(given, document, path)
+    base = named_base(given.base, path.parent, document.where(("base",)))
     if classes is not None:
         base = with_fields(base, {"classes": classes})
     axes = spelled_axes(given, base, document)
     refuse_what_cannot_be_asked(given, axes, document)
-    held = SpelledSpace(path.stem, given, base, axes, document)
+    held = SpelledSpace(name, given, base, axes, document, published_figures(given.published, document))
     _refuse_crossed_limits(held)
-    held.baseline  # noqa: B018 - or it is refused
+    names = [held.baseline.name]  # or it is refused
+    if held.searches:  # whose other candidates have no names yet
+        refuse_unknown_variants(given.published, names, document)
     return held
 
 
@@ -57,19 +82,6 @@ def _with_recipe(document: Document, path: Path) -> Document:
     except SpecError as problem:
         raise SpaceError(f"{document.where(('recipe',))}: {problem}") from problem
     return replace(document, data={**document.data, "recipe": recipe})
-
-
-def _base(space: Space, document: Document, path: Path) -> Architecture:
-    where = document.where(("base",))
-    if space.base not in preset_names() and Path(space.base).suffix not in {".yaml", ".yml", ".json"}:
-        raise SpaceError(
-            f"{where}: {space.base}: neither a YAML file nor a preset{nearest(space.base, preset_names())}"
-        )
-    try:
-        as_it_is = space.base in preset_names() or space.base.startswith("~")
-        return load_spec(space.base if as_it_is else path.parent / space.base)
-    except SpecError as problem:
-        raise SpaceError("\n".join(f"{where}: {line}" for line in str(problem).splitlines())) from problem
 
 
 def _refuse_crossed_limits(spelled: SpelledSpace) -> None:

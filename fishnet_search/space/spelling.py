@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from fishnet_search.errors import SpaceError, SpecError
-from fishnet_search.space.axes import MOST_LEVELS, RECIPE, Axis, SpelledAxis, same
+from fishnet_search.space.axes import BASE, MOST_LEVELS, RECIPE, Axis, SpelledAxis, same
+from fishnet_search.space.bases import named_base
 from fishnet_search.space.design import Level
 from fishnet_search.space.model import Space
 from fishnet_search.spec.architecture import Architecture
@@ -32,13 +34,17 @@ def spelled_axes(space: Space, base: Architecture, document: Document) -> dict[s
     """
     spelled: dict[str, SpelledAxis] = {}
     for name, axis in space.axes.items():
-        for part in _parts(name, axis, base, document):
+        host = _host(axis.when, spelled, base)
+        for part in _parts(name, axis, host, document):
             _refuse_shared_fields(part, spelled, document)
             if part.name in spelled:
                 where = document.where(("axes", name))
                 raise SpaceError(f"{where}: there is another axis {part.name}; give one of them another name")
-            _refuse_levels(part, space.recipe, base, document)
-            spelled[part.name] = part
+            if part.of_bases:
+                spelled[part.name] = replace(part, values=tuple(_networks(part, base, document)))
+            else:
+                _refuse_levels(part, space.recipe, host, document)
+                spelled[part.name] = part
     spelled = _with_conditions(spelled, document)
     return _with_baseline(spelled, space, base, document)
 
@@ -75,6 +81,29 @@ def known_level(name: str, level: Any, axes: Mapping[str, SpelledAxis], where: s
     return found
 
 
+def _host(when: Mapping[str, Sequence[Level]], axes: Mapping[str, SpelledAxis], base: Architecture) -> Architecture:
+    """Return the network that has an axis' fields: of the axes above that are of bases, at which this one counts."""
+    for name, levels in when.items():
+        if name in axes and axes[name].of_bases and (level := axes[name].known(levels[0])) is not None:
+            return axes[name].value_of(level)  # type: ignore[no-any-return]
+    return base
+
+
+def _networks(axis: SpelledAxis, base: Architecture, document: Document) -> Iterator[Architecture]:
+    """Yield the networks of an axis of bases, with the classes and the image size of the space's own base.
+
+    Raises:
+        SpaceError: there is no such network, or none for images of this size.
+    """
+    given = {"classes": base.classes, "image_size": base.image_size}
+    for value, where in zip(axis.values or (), _where_levels(axis, document), strict=True):
+        network = named_base(value, Path(document.source).parent, where)
+        try:
+            yield with_fields(network, given, str(value))
+        except SpecError as problem:
+            raise SpaceError("\n".join(f"{where}: {line}" for line in str(problem).splitlines())) from problem
+
+
 def _parts(name: str, axis: Axis, base: Architecture, document: Document) -> Iterator[SpelledAxis]:
     """Yield an axis, or one for each stage."""
     where = document.where(("axes", name, "path"))
@@ -105,6 +134,8 @@ def _parts(name: str, axis: Axis, base: Architecture, document: Document) -> Ite
 
 
 def _locations(path: str, base: Architecture, where: str) -> list[Location]:
+    if path == BASE:
+        return [(BASE,)]
     if path in GIVEN_BY_THE_DATA:
         raise SpaceError(f"{where}: {path} cannot be an axis: all variants share the images; remove it")
     if path.startswith(RECIPE):
@@ -134,23 +165,28 @@ def _refuse_shared_fields(axis: SpelledAxis, others: Mapping[str, SpelledAxis], 
 
 def _refuse_levels(axis: SpelledAxis, recipe: Recipe, base: Architecture, document: Document) -> None:
     """Each level must be one that its fields take, whether or not the channels meet then."""
-    at: Location = ("axes", axis.origin)
     if axis.range is None:
-        named = axis.levels != axis.values
-        steps = axis.levels if named else range(len(axis.levels or ()))
-        wheres = [(document.where((*at, "values", str(s) if named else int(str(s)))), "") for s in steps or ()]
+        wheres = [(where, "") for where in _where_levels(axis, document)]
         values = list(axis.values or ())
     else:
         count = axis.range.size
         spelled_out = count is not None and count <= MOST_LEVELS
         values = [axis.range.level(i) for i in range(count or 0)] if spelled_out else [axis.range.low, axis.range.high]
-        wheres = [(document.where((*at, "range")), "; give the range such ends and steps, or use values")] * len(values)
+        where_range = document.where(("axes", axis.origin, "range"))
+        wheres = [(where_range, "; give the range such ends and steps, or use values")] * len(values)
     for (where, advice), value in zip(wheres, values, strict=True):
         for location in axis.locations:
             try:
                 _refuse_value(location, value, recipe, base, where)
             except SpecError as problem:
                 raise SpaceError("\n".join(line + advice for line in str(problem).splitlines())) from problem
+
+
+def _where_levels(axis: SpelledAxis, document: Document) -> list[str]:
+    """Return where each level of an axis is written that has values."""
+    named = axis.levels != axis.values
+    steps = [str(level) if named else i for i, level in enumerate(axis.levels or ())]
+    return [document.where(("axes", axis.origin, "values", step)) for step in steps]
 
 
 def _refuse_value(location: Location, value: Any, recipe: Recipe, base: Architecture, where: str) -> None:
@@ -203,7 +239,8 @@ def _with_baseline(
         chosen |= known_level(name, level, axes, document.where(("baseline", name)))
     for name, axis in axes.items():
         if name not in chosen:
-            chosen[name] = axis.baseline if axis.range is None else _level_of_base(axis, space.recipe, base, document)
+            host = _host(axis.when, axes, base)
+            chosen[name] = axis.baseline if axis.range is None else _level_of_base(axis, space.recipe, host, document)
     return {name: replace(axis, baseline=chosen[name]) for name, axis in axes.items()}
 
 

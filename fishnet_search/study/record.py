@@ -144,6 +144,17 @@ class RefusedRecord(Value):
     reason: str
 
 
+class PublishedRecord(Value):
+    """A published figure that belongs to a variant."""
+
+    variant: str
+    metric: str  # "top1", "top5", "params", "macs", "map", "ap_gain", or "statement" for what is said without a figure
+    value: float | None  # fractions for accuracies and precisions; None for a statement
+    setting: str  # of which images, and how the network was trained, in words
+    source: str
+    note: str = ""
+
+
 class StudyRecord(Value):
     """What a study was asked to do."""
 
@@ -166,3 +177,5 @@ class StudyRecord(Value):
     data: DataRecord
     workers: int = 1
     threads: int = 1  # of each process that trains
+    small: bool = False  # whether it is the small version of its space
+    published: tuple[PublishedRecord, ...] = ()

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fishnet_search.engine.survey import Survey
+from fishnet_search.errors import MissingImagesError
 from fishnet_search.space.axes import label_of
 from fishnet_search.space.candidates import Candidate, Refusal
 from fishnet_search.space.design import ExplicitList, Search
@@ -91,7 +92,10 @@ def _about(survey: Survey) -> Iterator[str]:
     axes = "1 axis" if len(space.axes) == 1 else f"{len(space.axes)} axes"
     yield f"space {space.name}: {design.kind} over {axes} with {combinations}"
     levels = ", ".join(f"{axis}={label_of(level)}" for axis, level in survey.baseline.levels.items())
-    yield f"base {space.space.base} for {len(survey.images.classes)} classes"
+    yield f"base {space.space.base} for {space.base.classes} classes"
+    if isinstance(survey.listed, MissingImagesError):
+        source = space.space.data.source
+        yield f"images: {source} is not here, which counting does not need; --data says where they are: {survey.listed}"
     yield f"baseline: {levels}"
     if survey.space.searches:
         drawn = len(survey.candidates) + len(survey.refused) - 1
