@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fishnet_search.graph.graph import features_only, taps_of
     from fishnet_search.network.network import build_network
     from fishnet_search.network.reference import load_reference_weights
+    from fishnet_search.report.loaded import load_study
+    from fishnet_search.report.several import load_studies
     from fishnet_search.space.space import load_space
     from fishnet_search.spec.fish import FishSpec
     from fishnet_search.spec.loading import load_spec, preset_names, with_fields
@@ -37,6 +39,8 @@ _HOME = {
     "load_reference_weights": "fishnet_search.network.reference",
     "load_space": "fishnet_search.space.space",
     "load_spec": "fishnet_search.spec.loading",
+    "load_studies": "fishnet_search.report.several",
+    "load_study": "fishnet_search.report.loaded",
     "preset_names": "fishnet_search.spec.loading",
     "taps_of": "fishnet_search.graph.graph",
     "with_fields": "fishnet_search.spec.loading",
@@ -53,6 +57,8 @@ __all__ = [
     "load_reference_weights",
     "load_space",
     "load_spec",
+    "load_studies",
+    "load_study",
     "preset_names",
     "taps_of",
     "with_fields",

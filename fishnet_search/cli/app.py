@@ -110,9 +110,11 @@ def fields_of(option: str, given: list[str] | None) -> dict[str, Any]:
 def write_report_of(folder: Path, reports: Path) -> Report:
     """Write the report of a study."""
     from fishnet_search.report.write import write_report
-    from fishnet_search.study.store import read_study, read_trials
+    from fishnet_search.study.reading import read_evidence
+    from fishnet_search.study.store import read_study
 
-    return write_report(read_study(folder), read_trials(folder), reports / folder.name, command=command())
+    study = read_study(folder)
+    return write_report(study, read_evidence(folder, study), reports / folder.name, command=command())
 
 
 def last_study(studies: Path) -> Path:

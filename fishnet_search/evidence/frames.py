@@ -6,8 +6,10 @@ Accuracies stay fractions from 0 to 1, as in the records; only display turns the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fishnet_search.evidence.plan import all_trials, planned_trials, stopped_with
@@ -49,25 +51,12 @@ def evidence(trials: pd.DataFrame) -> pd.DataFrame:
 
 def curve_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     """Return one row an epoch of every trial, complete or not; a duplicate has the epochs of its equal."""
-    rows = [
-        {
-            "variant": trial.variant,
-            "seed": trial.seed,
-            "state": trial.state,
-            "epoch": epoch.epoch,
-            "learning_rate": epoch.learning_rate,
-            "train_loss": epoch.train.loss,
-            "train_top1": epoch.train.top1,
-            "train_top5": epoch.train.top5,
-            "validation_loss": epoch.validation.loss,
-            "validation_top1": epoch.validation.top1,
-            "validation_top5": epoch.validation.top5,
-            "seconds": epoch.seconds,
-        }
-        for trial in trials
-        for epoch in trial.epochs
-    ]
-    frame: pd.DataFrame = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+    epochs = [epoch for trial in trials for epoch in trial.epochs]
+    owners = np.repeat(np.arange(len(trials)), np.array([len(trial.epochs) for trial in trials], dtype=np.intp))
+    of_trials = pd.DataFrame([(trial.variant, trial.seed, trial.state) for trial in trials], columns=_OF_TRIAL)
+    frame: pd.DataFrame = of_trials.take(owners).reset_index(drop=True)  # column by column: there may be a million
+    for name, field in _OF_EPOCH.items():
+        frame[name] = np.fromiter(map(attrgetter(field), epochs), "i8" if name == "epoch" else "f8", len(epochs))
     return frame
 
 
@@ -138,6 +127,21 @@ TRIAL_COLUMNS = {
     "micro_batches": "parts that each batch was split into after memory had run out; 1: it was not",
     "reason": "why there are no figures: type and message of a failure, or the seed the variant was stopped with",
 }
+
+_OF_TRIAL = ["variant", "seed", "state"]
+
+_OF_EPOCH = {
+    "epoch": "epoch",
+    "learning_rate": "learning_rate",
+    "train_loss": "train.loss",
+    "train_top1": "train.top1",
+    "train_top5": "train.top5",
+    "validation_loss": "validation.loss",
+    "validation_top1": "validation.top1",
+    "validation_top5": "validation.top5",
+    "seconds": "seconds",
+}
+"""Columns of curves -> fields of `EpochRecord`."""
 
 CURVE_COLUMNS = {
     "variant": "name of the architecture, and of how it is trained",

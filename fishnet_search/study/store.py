@@ -86,7 +86,7 @@ def read_trials(folder: Path) -> tuple[TrialRecord, ...]:
     Raises:
         StudyError: a record is damaged.
     """
-    return tuple(map(read_trial, _records(folder)))
+    return tuple(map(read_trial, record_files(folder)))
 
 
 def read_trial(path: Path) -> TrialRecord:
@@ -105,7 +105,7 @@ def mended_trials(folder: Path) -> tuple[tuple[TrialRecord, ...], tuple[str, ...
         StudyError: a record is of another version of fishnet-search.
     """
     records, sentences = [], []
-    for path in _records(folder):
+    for path in record_files(folder):
         try:
             records.append(_read(TrialRecord, path, "its trial is run anew"))
         except DamagedRecordError as damage:
@@ -114,7 +114,8 @@ def mended_trials(folder: Path) -> tuple[tuple[TrialRecord, ...], tuple[str, ...
     return tuple(records), tuple(sentences)
 
 
-def _records(folder: Path) -> list[Path]:
+def record_files(folder: Path) -> list[Path]:
+    """Return where the records of a study's trials are, sorted by name."""
     return [path for path in sorted((folder / "trials").glob("*.json")) if not path.name.startswith(".")]
 
 
