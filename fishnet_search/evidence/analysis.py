@@ -10,6 +10,7 @@ import pandas as pd
 from fishnet_search.evidence.candidates import candidate_frame, compared_variants
 from fishnet_search.evidence.effects import paired_differences, variant_effects
 from fishnet_search.evidence.frames import curve_frame, trial_frame
+from fishnet_search.evidence.levels import level_effects
 from fishnet_search.evidence.matched import matched_effects
 from fishnet_search.evidence.plan import check_comparable, in_order_of_plan
 from fishnet_search.study.record import StudyRecord, TrialRecord
@@ -27,6 +28,7 @@ class Analysis:
     effects: pd.DataFrame  # of these, as from `variant_effects`
     pairs: pd.DataFrame  # of these, as from `paired_differences`
     matched: pd.DataFrame  # as from `matched_effects`
+    levels: pd.DataFrame  # as from `level_effects`
     candidates: pd.DataFrame  # as from `candidate_frame`
 
 
@@ -46,15 +48,17 @@ def analyse(study: StudyRecord, records: Sequence[TrialRecord]) -> Analysis:
     rank = {variant: i for i, variant in enumerate(compared_variants(study, trials))}
     compared = trials[trials["variant"].isin(rank)]
     compared = compared.sort_values("variant", key=lambda names: names.map(rank), kind="stable")
-    effects = variant_effects(compared, study.baseline)
+    curves = curve_frame(records)
+    effects = variant_effects(compared, study.baseline, curves)
     return Analysis(
         study=study,
         records=records,
         trials=trials,
-        curves=curve_frame(records),
+        curves=curves,
         compared=compared,
         effects=effects,
         pairs=paired_differences(compared, study.baseline),
         matched=matched_effects(study, effects),
+        levels=level_effects(study, trials),
         candidates=candidate_frame(study, trials),
     )

@@ -1,22 +1,28 @@
-"""Means over seeds and differences to the baseline, each with its 95 % interval.
+"""Means over seeds and differences to the baseline, with their intervals, and what the table as a whole bears out.
 
-Intervals are Student's t over seeds. Differences are paired by seed: two networks of one seed share what the seed
-decides, so that their difference varies less than the two alone, and only seeds that both have are used.
+Differences are paired by seed: two networks of one seed share what the seed decides, so that their difference varies
+less than the two alone, and only seeds that both have are used. Verdicts are corrected for the number of comparisons.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fishnet_search.evidence.frames import evidence, rows_of
-
-CONFIDENCE = 0.95
+from fishnet_search.evidence.paired import (
+    BOOTSTRAP_FROM,
+    LEVEL,
+    MOST_SEEDS,
+    comparisons,
+    holm,
+    next_level,
+    seeds_to_settle,
+    t_quantile,
+)
 
 BASELINE = "baseline"
 LARGER = "larger than the noise"
@@ -24,15 +30,6 @@ WITHIN = "within the noise"
 ONE_SEED = "one seed: no interval"
 NOT_COMPARED = "not compared"
 SAME = "same network"
-
-
-def half_width(values: Sequence[float]) -> float:
-    """Return half the width of the 95 % Student-t interval around the mean; NaN for fewer than two values."""
-    n = len(values)
-    if n < 2:
-        return float("nan")
-    spread = float(np.std(values, ddof=1))
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread / math.sqrt(n)
 
 
 def paired_differences(trials: pd.DataFrame, baseline: str) -> pd.DataFrame:
@@ -54,24 +51,87 @@ def paired_differences(trials: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return differences
 
 
-def variant_effects(trials: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def variant_effects(trials: pd.DataFrame, baseline: str, curves: pd.DataFrame) -> pd.DataFrame:
     """Return one row a variant, in the order of the trials: cost, means over seeds, difference and verdict.
+
+    The comparisons that are corrected for each other are all those of the table: every variant that is another
+    experiment than the baseline and those before it, and has two seeds or more in common with the baseline. Variants
+    that are rescaled to the baseline's cost are among them.
 
     Args:
         trials: As from `trial_frame`.
         baseline: Name of the variant that the others are compared with.
+        curves: As from `curve_frame`.
 
     Returns:
         The columns that `EFFECT_COLUMNS` explains; NaN where there is no number.
     """
+    variants = trials.groupby("variant", sort=False).agg(
+        params=("params", "first"), macs=("macs", "first"), seeds_planned=("planned", "sum")
+    )
+    same = pd.Series(_same_experiments(trials, baseline), dtype=object)
     pairs = paired_differences(trials, baseline)
-    same = _same_experiments(trials, baseline)
-    rows = []
-    for variant, group in trials.groupby("variant", sort=False):
-        differences = pairs.loc[pairs["variant"] == variant, "difference"].tolist()
-        rows.append(_effect(str(variant), group, differences, baseline, same.get(str(variant))))
-    effects: pd.DataFrame = pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
-    return effects
+    found = {str(variant): group.tolist() for variant, group in pairs.groupby("variant")["difference"]}
+    compared = comparisons({variant: found.get(variant, []) for variant in variants.index})
+    effects = variants.join(_means(trials)).join(_last_epochs(trials, curves)).join(compared)
+    effects["seeds"] = effects["seeds"].fillna(0).astype(int)
+    effects["same_as"] = same.reindex(effects.index).astype(object)
+    # the baseline under another name differs by 0 by what it is, which no test is asked
+    effects.loc[effects["same_as"] == baseline, ["p", "effect_size"]] = np.nan
+    effects["p_holm"] = _corrected(effects)
+    effects["verdict"] = [_verdict(row, baseline) for row in effects.itertuples()]
+    effects["more_seeds"] = more_seeds(effects, next_level(effects.loc[effects["same_as"].isna(), "p_holm"]))
+    ordered: pd.DataFrame = effects.rename_axis("variant").reset_index()[list(EFFECT_COLUMNS)]
+    return ordered
+
+
+def judged(pairs: int, p_holm: float) -> str:
+    """Return the verdict on a comparison."""
+    if pairs < 2:
+        return ONE_SEED if pairs else NOT_COMPARED
+    return LARGER if p_holm < LEVEL else WITHIN
+
+
+def more_seeds(compared: pd.DataFrame, level: float) -> list[float]:
+    """Return how many seeds beyond those there are would settle a difference as large as the one seen.
+
+    Args:
+        compared: Columns `pairs`, `effect_size` and `verdict`, as of `variant_effects`.
+        level: That a test has to meet.
+
+    Returns:
+        For each row: 0 if the difference is larger than the noise already; infinity if `MOST_SEEDS` in all would not
+        do; NaN if nothing tells the spread, or the difference is 0.
+    """
+    more = []
+    for row in rows_of(compared):
+        if row.verdict != WITHIN:
+            more.append(0.0 if row.verdict == LARGER else math.nan)
+            continue
+        more.append(seeds_to_settle(row.effect_size, level) - row.pairs)
+    return more
+
+
+def _means(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return means over complete trials by variant, with half the widths of their intervals."""
+    groups = evidence(trials).groupby("variant")
+    columns = {"seeds": groups.size()}
+    for top in ("test_top1", "test_top5"):
+        columns[f"{top}_mean"] = groups[top].mean()
+        columns[f"{top}_ci95"] = groups[top].sem() * t_quantile(columns["seeds"])
+    columns["validation_top1_mean"] = groups["validation_top1"].mean()
+    means: pd.DataFrame = pd.DataFrame(columns)
+    return means
+
+
+def _last_epochs(trials: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Return by variant what the last epochs of complete trials reached, and how far that is below the best ones."""
+    ends = curves.sort_values("epoch", kind="stable").drop_duplicates(["variant", "seed"], keep="last")
+    last = ends[["variant", "seed", "validation_top1"]].rename(columns={"validation_top1": "validation_top1_last"})
+    complete = evidence(trials)[["variant", "seed", "validation_top1"]].merge(last, on=["variant", "seed"])
+    complete["gap_best_last"] = complete["validation_top1"] - complete["validation_top1_last"]
+    means: pd.DataFrame = complete.groupby("variant")[["validation_top1_last", "gap_best_last"]].mean()
+    return means
 
 
 def _same_experiments(trials: pd.DataFrame, baseline: str) -> dict[str, str]:
@@ -86,41 +146,22 @@ def _same_experiments(trials: pd.DataFrame, baseline: str) -> dict[str, str]:
     return {row.variant: owners[row.key] for row in rows if owners[row.key] != row.variant}
 
 
-def _effect(
-    variant: str, trials: pd.DataFrame, differences: list[float], baseline: str, same_as: str | None
-) -> dict[str, Any]:
-    complete = evidence(trials)
-    difference = float(np.mean(differences)) if differences else float("nan")
-    return {
-        "variant": variant,
-        "params": trials["params"].iloc[0],
-        "macs": trials["macs"].iloc[0],
-        "seeds": len(complete),
-        "seeds_planned": int(trials["planned"].sum()),
-        "test_top1_mean": complete["test_top1"].mean(),
-        "test_top1_ci95": half_width(complete["test_top1"].tolist()),
-        "test_top5_mean": complete["test_top5"].mean(),
-        "test_top5_ci95": half_width(complete["test_top5"].tolist()),
-        "validation_top1_mean": complete["validation_top1"].mean(),
-        "pairs": len(differences),
-        "difference_top1": difference,
-        "difference_ci95": half_width(differences),
-        "verdict": _verdict(variant, differences, baseline, same_as),
-        "same_as": same_as,
-    }
+def _corrected(effects: pd.DataFrame) -> pd.Series[float]:
+    """Return p corrected for the table. A variant that has an earlier one's figures is judged in that one's place."""
+    family = effects["p"].where(effects["same_as"].isna())
+    corrected = pd.Series(holm(family), index=effects.index)
+    for row in effects[effects["same_as"].notna() & effects["p"].notna()].itertuples():
+        instead = family.copy()
+        instead[row.same_as] = row.p  # it may have other seeds
+        unequal = row.p != family[row.same_as]
+        corrected[row.Index] = holm(instead)[family.index.get_loc(row.same_as)] if unequal else corrected[row.same_as]
+    return corrected
 
 
-def _verdict(variant: str, differences: list[float], baseline: str, same_as: str | None) -> str:
-    if variant == baseline:
+def _verdict(row: Any, baseline: str) -> str:
+    if row.Index == baseline:
         return BASELINE
-    if same_as == baseline:
-        return SAME
-    if not differences:
-        return NOT_COMPARED
-    if len(differences) == 1:
-        return ONE_SEED
-    # An interval that just touches 0 includes it. So does one of no width around 0.
-    return LARGER if abs(np.mean(differences)) > half_width(differences) else WITHIN
+    return SAME if row.same_as == baseline else judged(row.pairs, row.p_holm)
 
 
 EFFECT_COLUMNS = {
@@ -134,10 +175,20 @@ EFFECT_COLUMNS = {
     "test_top5_mean": "fraction from 0 to 1",
     "test_top5_ci95": "half the width of the 95 % Student-t interval over seeds, fraction",
     "validation_top1_mean": "of the best epochs, fraction from 0 to 1",
+    "validation_top1_last": "of the last epochs, mean over the same seeds, fraction from 0 to 1",
+    "gap_best_last": "mean over seeds of validation top-1 of the best epoch minus that of the last, fraction",
     "pairs": "seeds that this variant and the baseline have both completed",
     "difference_top1": "mean over pairs of test top-1 minus the baseline's with the same seed, fraction",
-    "difference_ci95": "half the width of the 95 % paired Student-t interval, fraction",
-    "verdict": "whether the interval of the difference excludes 0 (larger than the noise) or not (within the noise); "
-    "same network: it is the baseline under another name",
+    "difference_ci95": "half the width of the 95 % paired Student-t interval of this one comparison, not corrected, "
+    "fraction",
+    "boot_low": f"lower end of the 95 % bootstrap interval of the difference, fraction; from {BOOTSTRAP_FROM} pairs on",
+    "boot_high": "upper end of it",
+    "p": "of the paired t test, two-sided, of this one comparison; 0 if the difference is the same with every seed",
+    "p_holm": "p corrected by Holm's method for all comparisons of the table",
+    "effect_size": "Cohen's d_z: the mean of the paired differences over their standard deviation",
+    "more_seeds": "seeds beyond the pairs there are that would settle a difference as large as the one seen, in 80 of "
+    f"100 studies, at the corrected level; 0: it is settled; inf: more than {MOST_SEEDS:,} in all",
+    "verdict": f"larger than the noise: p_holm is below {LEVEL}; within the noise: it is not; same network: it is the "
+    "baseline under another name",
     "same_as": "an earlier variant that is the same network trained by the same recipe, whose figures it has",
 }

@@ -35,6 +35,13 @@ def points(difference: float, ci95: float | None = None) -> str:
     return f"{sign}{abs(rounded):.2f}" + ("" if ci95 is None else f" ± {_width(ci95)}")
 
 
+def p_value(p: float) -> str:
+    """Return a p value with two digits that count, down to 0.001: '0.041', 'below 0.001'."""
+    if math.isnan(p):
+        return NOTHING
+    return "below 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
 def change(fraction: float) -> str:
     """Return by what part a cost differs, signed, in per cent: '+12 %', '−0.4 %'."""
     if math.isnan(fraction):

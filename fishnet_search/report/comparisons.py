@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +13,8 @@ from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.effects import BASELINE, LARGER, NOT_COMPARED, ONE_SEED, SAME, WITHIN
 from fishnet_search.evidence.frames import rows_of
 from fishnet_search.evidence.matched import AS_IT_IS, METRICS, NO_WIDTH, REFUSED
-from fishnet_search.evidence.wording import change, listed, percent, points, seed_count, the_baseline
+from fishnet_search.evidence.paired import LEVEL, MOST_SEEDS
+from fishnet_search.evidence.wording import change, listed, p_value, percent, points, seed_count, the_baseline
 
 MOST_LISTED = 5
 """Variants within the noise that are named one by one; the table has them all."""
@@ -24,7 +27,7 @@ def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
     within, alone = rows.get(WITHIN, []), rows.get(ONE_SEED, [])
     if not (larger or within or alone or NOT_COMPARED in rows):
         return []  # all are the baseline under other names
-    judged = [row for row in (*larger, *within) if pd.isna(row.same_as)]
+    judged = [row for row in (*larger, *within) if pd.isna(row.same_as)]  # each counts once
     sentences = [_headline(_named(baseline, effects), sum(row.verdict == LARGER for row in judged), len(judged))]
     sentences += [_difference(row, baseline) for row in larger]
     if len(within) > MOST_LISTED:
@@ -37,6 +40,7 @@ def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
             f"{row.variant} ({size} points, {seed_count(row.pairs)})" for row, size in zip(within, sizes, strict=True)
         )
         sentences.append(f"Within the noise: {', '.join(named)}.")
+    sentences += [*_undone_by_correction(judged), *further_seeds(judged)]
     if alone:
         named = (f"{row.variant} ({points(row.difference_top1)} points)" for row in alone)
         sentences.append(f"One seed in common with the baseline, so no interval and no verdict: {', '.join(named)}.")
@@ -61,7 +65,34 @@ def matched_differences(analysis: Analysis) -> list[str]:
     sentences += [_matched_pair(raw[row.variant], row, metric) for row in rows if row.variant not in quiet]
     if quiet:
         sentences.append(f"Within the noise as they are and at the baseline's {metric}: {listed(quiet)}.")
+    judged = rows_of(effects[effects["same_as"].isna()])
+    return [*sentences, *_undone_by_correction(judged), *further_seeds(judged)]
+
+
+def further_seeds(rows: Sequence[Any]) -> list[str]:
+    """Say how many more seeds would settle the differences within the noise, of many the one that takes the fewest.
+
+    Args:
+        rows: Of comparisons that stand in one table, with `variant`, `verdict`, `difference_top1` and `more_seeds`.
+    """
+    within = [row for row in rows if row.verdict == WITHIN]
+    near = sorted((row for row in within if math.isfinite(row.more_seeds)), key=lambda row: row.more_seeds)
+    far = [row.variant for row in within if row.more_seeds == math.inf]
+    sentences = []
+    if near:
+        first, *others = near if len(near) <= MOST_LISTED else near[:1]
+        told = [f"{more_seeds(first)} would settle a difference of {_size(first)} points ({first.variant})"]
+        told += [f"{row.more_seeds:.0f} more one of {_size(row)} points ({row.variant})" for row in others]
+        which = "" if len(near) <= MOST_LISTED else ", which takes the fewest"
+        sentences.append(f"{', '.join(told)}{which}: in 80 of 100 studies, if the spread is as seen here.")
+    if far:
+        sentences.append(f"{MOST_SEEDS:,} seeds would not settle a difference as small as that of {listed(far)}.")
     return sentences
+
+
+def more_seeds(row: Any) -> str:
+    """Return how many more seeds would settle a difference: '1 more seed', '5 more seeds'."""
+    return "1 more seed" if row.more_seeds == 1 else f"{row.more_seeds:.0f} more seeds"
 
 
 def not_compared(baseline: str, effects: pd.DataFrame) -> list[str]:
@@ -77,6 +108,20 @@ def not_compared(baseline: str, effects: pd.DataFrame) -> list[str]:
     if apart := effects.loc[effects["verdict"] == NOT_COMPARED, "variant"].tolist():
         sentences.append(f"No complete seed in common with the baseline, so not compared: {listed(apart)}.")
     return sentences
+
+
+def _undone_by_correction(rows: Sequence[Any]) -> list[str]:
+    """Say which differences would look larger than the noise if they stood alone."""
+    compared = sum(not math.isnan(row.p) for row in rows)
+    alone = [row for row in rows if row.verdict == WITHIN and row.p < LEVEL]
+    named = [f"{row.variant} (p {p_value(row.p)}, corrected {p_value(row.p_holm)})" for row in alone]
+    if not named:
+        return []
+    return [f"Larger than the noise by a test of its own, but not among {compared} comparisons: {listed(named)}."]
+
+
+def _size(row: Any) -> str:
+    return points(abs(row.difference_top1)).lstrip("+")
 
 
 def _named(baseline: str, effects: pd.DataFrame) -> str:

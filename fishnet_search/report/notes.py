@@ -9,8 +9,9 @@ import pandas as pd
 
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.frames import MISSING, NOT_RUN, rows_of
+from fishnet_search.evidence.paired import LEVEL, MOST_SEEDS
 from fishnet_search.evidence.plan import is_search
-from fishnet_search.evidence.wording import listed
+from fishnet_search.evidence.wording import listed, points
 
 MOST_NAMED = 12
 """Trials of one state that are named."""
@@ -48,9 +49,9 @@ def method_notes(analysis: Analysis, *, environments: int) -> tuple[str, ...]:
     notes = [
         "MACs are multiply-accumulates of one image.",
         "The epoch is chosen on validation top-1; test figures are of that epoch's weights, of complete trials only.",
-        "± is half the width of the 95 % Student-t interval over seeds; differences are paired by seed.",
-        "A difference is larger than the noise if its interval excludes 0. Each interval is for one comparison and not "
-        "corrected for the number of variants: of 20 that truly equal the baseline, expect one to look different.",
+        *_choice_of_epoch(effects),
+        "± is half the width of the 95 % Student-t interval over seeds.",
+        *_verdicts(effects),
         "Intervals cover what changes from seed to seed, not the choice of images: one of the "
         f"{data.test_images:,} test images is {100 / data.test_images:.2g} points.",
     ]
@@ -61,6 +62,44 @@ def method_notes(analysis: Analysis, *, environments: int) -> tuple[str, ...]:
     if environments > 1:
         notes.append(f"The trials ran in {environments} different environments, which may add to the differences.")
     return (*notes, *_search_notes(analysis), *_reuse(analysis), *_split_batches(analysis))
+
+
+def _choice_of_epoch(effects: pd.DataFrame) -> list[str]:
+    """Tell how far the best epochs are above the last ones, both on validation images."""
+    known = effects.dropna(subset="gap_best_last")
+    if known.empty or len(effects) == 1:  # of a single variant the summary tells
+        return []
+    most = rows_of(known.sort_values("gap_best_last", ascending=False, kind="stable"))[0]
+    if most.gap_best_last == 0:
+        return ["In all complete trials no epoch is better on validation images than the last."]
+    return [
+        f"Validation top-1 of the best epoch is {points(known['gap_best_last'].mean()).lstrip('+')} points above that "
+        f"of the last on average over variants, at most {points(most.gap_best_last).lstrip('+')} ({most.variant})."
+    ]
+
+
+def _verdicts(effects: pd.DataFrame) -> list[str]:
+    """Tell what is asked of a difference that is called larger than the noise."""
+    compared = int((effects["p"].notna() & effects["same_as"].isna()).sum())
+    if not compared:
+        return []
+    if compared == 1:
+        notes = [
+            "The difference is paired by seed. It is larger than the noise if p of the paired t test is below "
+            f"{LEVEL}; one comparison needs no correction."
+        ]
+    else:
+        notes = [
+            f"Differences are paired by seed. One is larger than the noise if p of its paired t test is below {LEVEL} "
+            f"after Holm's correction for the {compared} comparisons of the table: of 20 tables in which nothing "
+            "differs, at most one is expected to show any. The intervals are of single comparisons and not corrected."
+        ]
+    if effects["more_seeds"].between(1, MOST_SEEDS).any():
+        notes.append(
+            "How many more seeds would settle a difference takes difference and spread for what they were here; from "
+            "few seeds that is a rough guess."
+        )
+    return notes
 
 
 def _search_notes(analysis: Analysis) -> list[str]:

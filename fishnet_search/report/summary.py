@@ -13,6 +13,7 @@ from fishnet_search.evidence.frames import MISSING, NOT_RUN, evidence, rows_of
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.evidence.wording import listed, percent, seed_count, the_baseline
 from fishnet_search.report.comparisons import differences, matched_differences, not_compared
+from fishnet_search.report.single import single_variant
 from fishnet_search.study.record import StudyRecord
 
 LACKING = ("pruned", "failed", "interrupted", NOT_RUN, MISSING)
@@ -48,7 +49,7 @@ def _results(analysis: Analysis) -> list[str]:
     if own.empty or not own["seeds"].iloc[0]:
         return [f"{_capital(the_baseline(baseline))} has no complete trial, so there is no difference to it."]
     if len(effects) == 1:
-        return [f"{_capital(the_baseline(baseline))} is the only variant: there is nothing to compare it with."]
+        return single_variant(analysis)
     compared = differences(baseline, effects) if analysis.matched.empty else matched_differences(analysis)
     return [*compared, *not_compared(baseline, effects)]
 

@@ -1,4 +1,4 @@
-"""Means and paired differences against numbers worked out by hand or by SciPy."""
+"""Means, paired differences and verdicts against numbers worked out by hand, by SciPy or by statsmodels."""
 
 from __future__ import annotations
 
@@ -7,33 +7,22 @@ import math
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 
-from fishnet_search.evidence.effects import half_width, paired_differences, variant_effects
-from fishnet_search.evidence.frames import trial_frame
-from tests.records import complete, failed, study_of, trials_of
+from fishnet_search.evidence.effects import EFFECT_COLUMNS, paired_differences, variant_effects
+from fishnet_search.evidence.frames import curve_frame, trial_frame
+from tests.records import complete, duplicate, failed, pruned, study_of, trials_of
 
 
 def effects_of(top1, extra=(), *, seeds=(1, 2, 3)):
     """Effects by variant name of a study whose first variant is the baseline."""
-    study = study_of(list(top1), seeds)
-    frame = trial_frame(study, [*trials_of(top1), *extra])
-    return variant_effects(frame, study.baseline).set_index("variant")
+    trials = [*trials_of(top1), *extra]
+    return table_of(study_of(list(dict.fromkeys(trial.variant for trial in trials)), seeds), trials)
 
 
-def test_the_interval_is_students_t_over_seeds():
-    # by hand: s² = (0.03² + 0.01² + 0.04²) / 2 = 0.0013, and t(0.975, 2) = 4.302653 from a printed table
-    assert half_width([0.90, 0.92, 0.97]) == pytest.approx(4.302653 * math.sqrt(0.0013 / 3), rel=1e-6)
-
-
-def test_the_interval_agrees_with_scipy():
-    values = [0.951, 0.962, 0.949, 0.958, 0.97]
-    low, high = stats.t.interval(0.95, 4, loc=0, scale=stats.sem(values))
-    assert half_width(values) == pytest.approx((high - low) / 2)
-
-
-@pytest.mark.parametrize("values", [[], [0.97]])
-def test_fewer_than_two_seeds_have_no_interval(values):
-    assert math.isnan(half_width(values))
+def table_of(study, trials):
+    return variant_effects(trial_frame(study, trials), study.baseline, curve_frame(trials)).set_index("variant")
 
 
 def test_the_mean_is_of_test_figures_over_seeds():
@@ -83,7 +72,7 @@ def test_pairs_do_not_depend_on_the_order_of_the_trials():
         ([0.25, 0.50, 0.75], [0.50, 0.75, 1.00], "larger than the noise"),  # no spread around a difference
     ],
 )
-def test_the_verdict_says_whether_the_interval_excludes_zero(base, other, verdict):
+def test_the_verdict_on_a_comparison_that_stands_alone_says_whether_its_interval_excludes_zero(base, other, verdict):
     effects = effects_of({"base": base, "other": other})
     assert effects.loc["other"].verdict == verdict
     assert effects.loc["base"].verdict == "baseline"
@@ -97,7 +86,7 @@ def test_equal_differences_have_an_interval_of_no_width():
 
 def test_without_a_complete_baseline_nothing_is_compared():
     trials = [failed("base", 1), complete("other", 1, 0.9)]
-    effects = variant_effects(trial_frame(study_of(["base", "other"], [1]), trials), "base").set_index("variant")
+    effects = table_of(study_of(["base", "other"], [1]), trials)
     assert effects.loc["other"].verdict == "not compared"
     assert math.isnan(effects.loc["other"].difference_top1)
     assert effects.loc["other"].test_top1_mean == 0.9
@@ -110,6 +99,104 @@ def test_failed_trials_do_not_enter_a_mean():
 
 
 def test_a_variant_without_a_trial_keeps_its_row():
-    effect = variant_effects(trial_frame(study_of(["base", "other"]), trials_of({"base": [0.9]})), "base").iloc[1]
-    assert (effect.variant, effect.seeds, effect.params) == ("other", 0, 123_456)
+    effect = table_of(study_of(["base", "other"]), trials_of({"base": [0.9]})).loc["other"]
+    assert (effect.seeds, effect.params) == (0, 123_456)
     assert math.isnan(effect.test_top1_mean)
+
+
+THREE = {
+    "base": [0.900, 0.910, 0.920],
+    "clear": [0.930, 0.940, 0.951],  # + 3, 3, 3.1 points
+    "faint": [0.920, 0.927, 0.942],  # + 2, 1.7, 2.2
+    "close": [0.910, 0.915, 0.940],  # + 1, 0.5, 2
+    "alike": [0.901, 0.905, 0.925],  # + 0.1, − 0.5, 0.5
+}
+
+
+def p_of(variant, values=THREE):
+    return stats.ttest_rel(values[variant], values["base"]).pvalue
+
+
+def test_verdicts_are_corrected_for_all_comparisons_of_the_table():
+    effects = effects_of(THREE)
+    found, p_holm, *_ = multipletests([p_of(name) for name in list(THREE)[1:]], method="holm")
+    assert effects["p"].tolist()[1:] == pytest.approx([p_of(name) for name in list(THREE)[1:]])
+    assert effects["p_holm"].tolist()[1:] == pytest.approx(p_holm.tolist())
+    assert found.tolist() == [True, True, False, False]
+    assert (effects["verdict"] == "larger than the noise").tolist()[1:] == found.tolist()
+
+
+def test_a_difference_whose_own_interval_excludes_zero_can_be_within_the_noise_of_a_table():
+    top1 = {"base": [0.90, 0.91, 0.92], "other": [0.92, 0.92, 0.945]} | {f"v{i}": [0.9, 0.92, 0.91] for i in range(3)}
+    effect = effects_of(top1).loc["other"]
+    assert abs(effect.difference_top1) < effect.difference_ci95 or effect.p < 0.05
+    assert effect.p_holm == pytest.approx(min(4 * p_of("other", top1), 1))
+    assert effect.verdict == "within the noise"
+
+
+def test_equal_variants_and_single_seeds_are_no_comparisons_of_their_own():
+    trials = trials_of(THREE)
+    extra = [
+        *(duplicate("clear again", each) for each in trials if each.variant == "clear"),
+        *(duplicate("base again", each) for each in trials if each.variant == "base"),
+        complete("single", 1, 0.99),
+        complete("stopped", 1, 0.99),
+        pruned("stopped", 2),
+    ]
+    alone, effects = effects_of(THREE), effects_of(THREE, extra)
+    assert effects.loc[list(THREE), "p_holm"].tolist() == pytest.approx(alone["p_holm"].tolist(), nan_ok=True)
+    assert effects.loc["clear again", "p_holm"] == effects.loc["clear", "p_holm"]
+    assert effects.loc["clear again", "verdict"] == effects.loc["clear", "verdict"] == "larger than the noise"
+    assert effects.loc[["base again", "single", "stopped"], ["p", "p_holm", "more_seeds"]].isna().all(axis=None)
+    assert effects.loc["base again", "verdict"] == "same network"
+
+
+def test_an_equal_variant_with_other_seeds_is_judged_in_the_place_of_the_earlier_one():
+    values = THREE | {"clear": [0.930, 0.945, 0.951]}
+    first = [each for each in trials_of(values) if each.variant == "clear"][:2]
+    effects = effects_of(values, [duplicate("clear again", each) for each in first])
+    own = stats.ttest_rel([0.930, 0.945], [0.900, 0.910]).pvalue
+    others = [p_of(name) for name in ("faint", "close", "alike")]
+    expected = multipletests([own, *others], method="holm")[1][0]
+    assert effects.loc["clear again", "p_holm"] == pytest.approx(expected)
+    assert effects.loc["clear", "p_holm"] == pytest.approx(
+        multipletests([p_of("clear", values), *others], method="holm")[1][0]
+    )
+
+
+def test_how_many_more_seeds_would_settle_a_difference_goes_by_the_level_that_is_left():
+    effects = effects_of(THREE)
+    assert effects.loc[["clear", "faint"], "more_seeds"].tolist() == [0, 0]
+    # two of four are settled, so that the next smallest p is held against 0.05 / 2
+    size = effects.loc["close", "effect_size"]
+    assert size == pytest.approx(0.0350 / 3 / 0.0076376, rel=1e-4)  # by hand: s² = (0.17² + 0.67² + 0.83²) / 2 · 1e-4
+    needed = 3 + effects.loc["close", "more_seeds"]
+    power = [TTestPower().power(size, n, 0.025) for n in (needed - 1, needed)]
+    assert power[0] < 0.8 <= power[1]
+    assert effects.loc["alike", "more_seeds"] == math.inf or effects.loc["alike", "more_seeds"] > 100
+
+
+def test_equal_differences_keep_no_count_of_seeds():
+    effects = effects_of({"base": [0.5, 0.75, 1.0], "equal": [0.5, 0.75, 1.0]})
+    assert effects.loc["equal", "p"] == 1
+    assert math.isnan(effects.loc["equal", "more_seeds"])
+
+
+def test_the_best_epoch_is_held_against_the_last_by_validation_figures():
+    def trial(seed, validation):
+        whole = complete("base", seed, 0.9)
+        epochs = tuple(
+            epoch.model_copy(update={"epoch": i, "validation": epoch.validation.model_copy(update={"top1": top1})})
+            for i, (epoch, top1) in enumerate(zip(whole.epochs, validation, strict=True), 1)
+        )
+        return whole.model_copy(update={"epochs": epochs, "best_epoch": 1 + validation.index(max(validation))})
+
+    trials = [trial(1, [0.94, 0.92]), trial(2, [0.93, 0.96]), pruned("base", 3)]
+    effect = table_of(study_of(["base"]), trials).loc["base"]
+    assert effect.validation_top1_mean == pytest.approx(0.95)
+    assert effect.validation_top1_last == pytest.approx(0.94)
+    assert effect.gap_best_last == pytest.approx(0.01)  # by hand: (2 + 0) / 2 points
+
+
+def test_every_column_is_explained():
+    assert ["variant", *effects_of(THREE).columns] == list(EFFECT_COLUMNS)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from fishnet_search.evidence.analysis import analyse
-from fishnet_search.evidence.wording import counts, duration, percent, points
+from fishnet_search.evidence.wording import counts, duration, p_value, percent, points
 from fishnet_search.report.notes import incomplete_trials, method_notes
 from fishnet_search.report.pages import escape_markdown
 from fishnet_search.report.summary import summarise
@@ -134,13 +134,109 @@ def test_every_trial_that_is_not_complete_is_named():
 
 
 def test_the_notes_say_what_the_intervals_are_not():
-    trials = [complete("base", seed, top1) for seed, top1 in ((1, 0.99), (2, 0.91), (3, 0.95))]
-    notes = " ".join(method_notes(analyse(study_of(["base"]), trials), environments=2))
+    trials = trials_of({"base": [0.99, 0.91, 0.95], "one": [0.98, 0.92, 0.96], "two": [0.98, 0.93, 0.96]})
+    notes = " ".join(method_notes(analyse(study_of(["base", "one", "two"]), trials), environments=2))
     assert "an interval near 100 % may reach beyond it" in notes
     assert "MACs are multiply-accumulates of one image." in notes
-    assert "not corrected for the number of variants" in notes
+    assert "after Holm's correction for the 2 comparisons of the table" in notes
+    assert "The intervals are of single comparisons and not corrected." in notes
+    assert "In all complete trials no epoch is better on validation images than the last." in notes
     assert "one of the 297 test images is 0.34 points" in notes
     assert "2 different environments" in notes
+
+
+def test_the_notes_on_a_single_variant_tell_of_no_difference():
+    notes = " ".join(method_notes(analyse(study_of(["base"]), trials_of({"base": [0.9, 0.91, 0.92]})), environments=1))
+    assert "ifference" not in notes
+    assert "paired" not in notes
+
+
+def test_the_notes_on_one_comparison_correct_nothing():
+    trials = trials_of({"base": [0.90, 0.91, 0.92], "other": [0.91, 0.90, 0.93]})
+    notes = " ".join(method_notes(analyse(study_of(["base", "other"]), trials), environments=1))
+    assert "one comparison needs no correction" in notes
+    assert "from few seeds that is a rough guess" in notes
+
+
+def test_the_gap_between_best_and_last_epochs_is_told():
+    trials = [worse_at_the_end(each, 0.02) for each in trials_of({"base": [0.90], "other": [0.95]})]
+    trials[1] = worse_at_the_end(trials[1], 0.04)
+    notes = " ".join(method_notes(analyse(study_of(["base", "other"], [1]), trials), environments=1))
+    assert "is 3.00 points above that of the last on average over variants, at most 4.00 (other)." in notes
+
+
+def worse_at_the_end(trial, by):
+    """The trial with the first of two epochs as its best."""
+    first, last = trial.epochs
+    below = last.validation.model_copy(update={"top1": first.validation.top1 - by})
+    return trial.model_copy(update={"best_epoch": 1, "epochs": (first, last.model_copy(update={"validation": below}))})
+
+
+def test_more_seeds_that_would_settle_a_difference_are_told():
+    words = words_of(
+        {
+            "base": [0.90, 0.91, 0.92],
+            "near": [0.92, 0.92, 0.95],
+            "far": [0.91, 0.90, 0.93],
+            "tiny": [0.91, 0.90, 0.9201],
+        }
+    )
+    # by hand: + 2, 1, 3 points, d_z 2; held against 0.05 / 3, power of 80 % takes 6 seeds
+    assert "3 more seeds would settle a difference of 2.00 points (near)" in words
+    assert "more one of 0.33 points (far): in 80 of 100 studies, if the spread is as seen here." in words
+    assert "1,000 seeds would not settle a difference as small as that of tiny." in words
+
+
+def test_what_correction_undoes_is_told_with_both_p_values():
+    top1 = {
+        "base": [0.90, 0.91, 0.92],
+        "near": [0.92, 0.927, 0.945],
+        "far": [0.91, 0.90, 0.93],
+        "third": [0.9, 0.92, 0.91],
+    }
+    words = words_of(top1)
+    # by hand: + 2, 1.7, 2.5 points, t = 0.020667 / (0.0040415 / √3) = 8.857, p = 0.0125; three times that is 0.037
+    assert "near is 2.07 ± 1.00 points above" in words
+    fourth = words_of(top1 | {f"v{i}": [0.9, 0.92, 0.91] for i in range(2)})
+    assert (
+        "Larger than the noise by a test of its own, but not among 5 comparisons: near (p 0.013, corrected 0.063)."
+        in fourth
+    )
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(0.0412, "0.041"), (0.2149, "0.21"), (0.00049, "below 0.001"), (1.0, "1.00"), (NAN, "–")]
+)
+def test_p_values_have_two_digits(p, shown):
+    assert p_value(p) == shown
+
+
+def test_one_variant_with_one_seed_is_told_by_its_figures_and_not_by_differences():
+    trial = worse_at_the_end(complete("fishnet", 7, 0.90), 0.01)
+    words = summarise(analyse(study_of(["fishnet"], [7]), [trial]))
+    assert words == (
+        "fishnet has 90.00 % test top-1 and 99.90 % top-5 with seed 7.",
+        # Wilson's interval by hand, z = 1.95996 and n = 297: (0.9 + z²/2n ± z √(0.09/n + z²/4n²)) / (1 + z²/n)
+        "With other test images, as many (297) of the same kind, the same weights may have from 86.06 to 92.92 % (95 % "
+        "Wilson interval).",
+        "The best epoch by validation top-1 is 1 of 2, with 90.00 %, 1.00 points above the last.",
+        "There top-1 is 90.00 % on training images (as they are augmented, while the weights move), 90.00 % on "
+        "validation and 90.00 % on test images: 0.00 and 0.00 points.",
+        "The trial took 1 min 23 s on cpu, training 800 images a second (median over epochs).",
+        "One seed cannot say how much of this is chance: another would give other figures, and it takes two or more to "
+        "tell by how much.",
+    )
+
+
+def test_one_variant_with_several_seeds_is_told_by_their_mean():
+    trials = trials_of({"fishnet": [0.90, 0.91, 0.92]})
+    words = "\n".join(summarise(analyse(study_of(["fishnet"]), trials)))
+    assert words.startswith("fishnet has 91.00 ± 2.48 % test top-1 and 99.90 ± 0.00 % top-5, means over 3 seeds.")
+    assert (
+        "The best epochs by validation top-1 are 2 of 2, 2 of 2, 2 of 2, on average 0.00 points above the last."
+        in words
+    )
+    assert "One seed" not in words
 
 
 def test_markdown_specials_are_escaped():
