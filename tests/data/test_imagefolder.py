@@ -15,6 +15,7 @@ from PIL import Image
 from fishnet_search.data.description import Data
 from fishnet_search.data.load import load_images
 from fishnet_search.errors import DataError
+from tests.archives import CIFAR10, unpacked
 
 
 def write_folder(root, *, parts=("train", "val", "test"), classes=("cat", "dog"), images=10):
@@ -291,9 +292,9 @@ def test_a_folder_that_may_not_be_read_is_refused(tmp_path):
         (tmp_path / "train/cat").chmod(0o755)
 
 
-@pytest.mark.skipif("FISHNET_SEARCH_CIFAR10" not in os.environ, reason="FISHNET_SEARCH_CIFAR10 names no folder")
-def test_cifar10_is_read_whole():
-    images = load(os.environ["FISHNET_SEARCH_CIFAR10"], image_size=32)
+@pytest.mark.slow  # decodes 60,000 files
+def test_cifar10_is_read_whole(tmp_path):
+    images = load(unpacked(CIFAR10, tmp_path), image_size=32)
     assert images.classes[:3] == ("airplane", "automobile", "bird")
     assert torch.bincount(images.train.labels_N).tolist() == [4_500] * 10
     assert torch.bincount(images.validation.labels_N).tolist() == [500] * 10

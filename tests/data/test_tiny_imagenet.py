@@ -1,8 +1,6 @@
 """Tiny ImageNet in its original layout: made up in small, and the 40 classes in ../shared where they are."""
 
 import hashlib
-import os
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,7 @@ from fishnet_search.data.description import Data, Split
 from fishnet_search.data.load import load_images
 from fishnet_search.data.sources import classes_of, list_images
 from fishnet_search.errors import DataError
-
-SHARED = Path(os.environ.get("FISHNET_SEARCH_SHARED", Path(__file__).parents[3] / "shared"))
-ARCHIVE = SHARED / "data/tiny-imagenet-40.tar.xz"
+from tests.archives import TINY_IMAGENET, unpacked
 
 
 def data_at(root, **options):
@@ -149,12 +145,7 @@ def test_a_folder_that_is_not_as_it_should_be_is_refused(tmp_path, spoil, messag
 @pytest.fixture(scope="session")
 def forty(tmp_path_factory):
     """The first 40 classes of the real Tiny ImageNet."""
-    if not ARCHIVE.exists():
-        pytest.skip(f"{ARCHIVE} is not there")
-    folder = tmp_path_factory.mktemp("tiny-imagenet")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+    return unpacked(TINY_IMAGENET, tmp_path_factory.mktemp("tiny-imagenet"))
 
 
 @pytest.mark.slow  # unpacks 22,000 files

@@ -27,6 +27,7 @@ def test_the_networks_of_the_fields_papers_and_some_small_ones_come_with_the_pac
         "fishnet-medium",
         "fishnet-mini",
         "fishnet-nano",
+        "fishnet-tiny-light",
         "fishnet150",
         "fishnet201",
         "fishnet99",
