@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from fishnet_search.plots.looks import COLOURS, Look, seeds_label
 
@@ -49,9 +49,10 @@ def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, colum
     ax.set(xlabel="epoch", ylabel="", xlim=(0.5, curves["epoch"].max() + 0.5))
     if column.endswith("loss"):
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        wide = curves[column].max() > 10 * curves[column].min()  # else there would be a tick or none
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5))
+        ax.yaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
     else:  # the steep start would leave no room for the differences at the end
         late = scale * curves.loc[curves["epoch"] > curves["epoch"].max() / 4, column]
         margin = max(0.05 * float(np.ptp(late)), 0.5)

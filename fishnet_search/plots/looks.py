@@ -13,6 +13,9 @@ COLOURS = 8
 """Of seaborn's colour-blind palette; further variants repeat them with other dashes and markers."""
 
 _DASHES = ((), (4, 1.5), (1.2, 1.2))
+DIFFERENT = COLOURS * len(_DASHES)
+"""Variants beside the baseline that look different from each other."""
+
 _MARKERS = ("o", "s", "^")
 _TWIN_DASHES = ((6, 1.5, 1.2, 1.5), (4, 1.2, 1.2, 1.2, 1.2, 1.2), (2.5, 4))
 _TWIN_MARKERS = ("D", "v", "P")
@@ -31,7 +34,7 @@ class Look:
 
 
 def looks(variants: Sequence[str], baseline: str, twins: Mapping[str, str] | None = None) -> dict[str, Look]:
-    """Give every variant a look of its own (24 differ), the baseline a thick black line.
+    """Give every variant a look of its own (as many as `DIFFERENT`), the baseline a thick black line.
 
     Args:
         variants: Their names.

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fishnet_search.evidence.effects import LARGER
-from fishnet_search.report.pictures import Picture
+from fishnet_search.report.networks import Drawing
+from fishnet_search.report.pictures import Shown
 from fishnet_search.report.provenance import Facts
+from fishnet_search.report.trials import TrialDetail
 from fishnet_search.study.record import StudyRecord, TrialRecord
 
 
@@ -25,31 +30,50 @@ class Content:
     summary: tuple[str, ...]
     notes: tuple[str, ...]
     incomplete: tuple[str, ...]
-    table: pd.DataFrame
+    lead: Sequence[Shown]  # what stands above the results
+    results: pd.DataFrame  # one row a variant, with all columns
+    table: pd.DataFrame  # the same without names that only repeat the levels
+    axes: Sequence[str]  # columns of both that are levels
+    words: Collection[str]  # columns of both that are no numbers
+    sources: tuple[str, ...]  # of published values in the table
+    published: pd.DataFrame
     matched: pd.DataFrame
     matched_by: str  # name of the metric
+    sections: Sequence[Shown]
+    drawings: Sequence[Drawing]
     trials: pd.DataFrame
+    anchors: Sequence[str | None]  # of their details, one a row
+    details: Sequence[TrialDetail]
+    recorded: int  # trials that have a record
     refusals: tuple[str, ...]  # a sentence a rule
     refused: pd.DataFrame
     failures: Sequence[TrialRecord]
-    pictures: Sequence[Picture]
     space: Facts
     data: Facts
     recipe: Facts
     environments: Sequence[tuple[str, Facts]]
     columns: dict[str, dict[str, str]]  # file -> column -> meaning
+    files: dict[str, str]  # other files -> what they are
     larger: str = LARGER  # the verdict that stands out
     most_rows: int = 60  # of a table that is not folded
+    most_rows_folded: int = 1_000  # of one that is; the rest is in the files
     most_failures: int = 20  # that are told with their tracebacks
 
 
 def html_page(content: Content) -> str:
-    """Return one page that needs no other file and no network."""
+    """Return one page that needs no other file and no network, and forbids the browser to ask for any.
+
+    It is read without its script too, which sorts tables and unfolds what is linked to.
+    """
     environment = Environment(
         loader=_LOADER, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["breakable"] = breakable
-    return environment.get_template("report.html.jinja").render(vars(content))
+    script = _template("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html.jinja").render(
+        vars(content) | {"style": Markup(_template("page.css")), "script": Markup(script), "script_sha256": digest}
+    )
 
 
 def markdown_page(content: Content) -> str:
@@ -76,6 +100,10 @@ def escape_markdown(value: object) -> str:
     if isinstance(value, Markup):
         return str(value)
     return re.sub(r"([\\`*_{}\[\]<>#|$])", r"\\\1", " ".join(str(value).split()))
+
+
+def _template(name: str) -> str:
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
 
 _LOADER = PackageLoader("fishnet_search.report")

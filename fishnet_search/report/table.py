@@ -2,14 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from fishnet_search.evidence.effects import BASELINE
 from fishnet_search.evidence.frames import rows_of
 from fishnet_search.evidence.wording import NOTHING, change, counts, duration, percent, points
+from fishnet_search.space.axes import label_of
 from fishnet_search.study.record import RefusedRecord
+
+ON, OFF = "✓", NOTHING
+"""What an axis shows that is a switch."""
+
+_SWITCHES = {"true": ON, "on": ON, "yes": ON, "false": OFF, "off": OFF, "no": OFF}
+
+
+def result_table(effects: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
+    """Return the main table of the pages as strings, one row a variant: its levels and costs, then what matters most.
+
+    Args:
+        effects: As from `variant_effects`.
+        levels: As from `level_table`, of the same variants.
+    """
+    table = effect_table(effects)
+    if "p_holm" in effects:
+        table["p (Holm)"] = [probability(p) for p in effects["p_holm"]]
+    order = [name for name in _RESULT_COLUMNS if name in table]
+    whole: pd.DataFrame = pd.concat([table[["variant"]], levels, table[order]], axis="columns")
+    return whole
+
+
+def without_names(table: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
+    """Return the table without its column of variants where the levels tell them apart.
+
+    Args:
+        table: As from `result_table`.
+        axes: Columns that are levels.
+    """
+    levels = table[list(axes)]
+    apart = len(axes) > 0 and not levels.duplicated().any() and not (levels == "").all(axis="columns").any()
+    return table.drop(columns=["variant"]) if apart else table
+
+
+def are_spelled_out(variants: Sequence[str], levels: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether the names of variants are nothing but their levels, as those of a grid: 'depth=2,dilation=wide'."""
+    return all(
+        variant == ",".join(f"{axis}={label_of(level)}" for axis, level in levels[variant].items())
+        for variant in variants
+    )
+
+
+def level_table(axes: Sequence[str], levels: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> pd.DataFrame:
+    """Return where each variant stands on each axis as strings: a check mark for a switch that is on.
+
+    An axis is left out that tells no more than the variants' names. A cell is empty where an axis does not count.
+
+    Args:
+        axes: Names of the axes, one a column.
+        levels: Variant -> axis -> level.
+        variants: One a row.
+    """
+    columns = {}
+    for axis in axes:
+        labels = [label_of(own[axis]) if axis in (own := levels[variant]) else "" for variant in variants]
+        if set(labels) - {""} <= set(_SWITCHES):
+            labels = [_SWITCHES.get(label, "") for label in labels]
+        if any(labels) and labels != list(variants):
+            columns[f"axis {axis}" if axis in _TAKEN else axis] = labels
+    table: pd.DataFrame = pd.DataFrame(columns, index=range(len(variants)), dtype=str)
+    return table
+
+
+def word_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns whose cells are not all numbers."""
+    return [name for name in table.columns.tolist() if pd.to_numeric(table[name], errors="coerce").isna().any()]
+
+
+def probability(p: float) -> str:
+    """Return a p-value with two digits that count, and none below 0.001: '0.034', '< 0.001'."""
+    if math.isnan(p):
+        return NOTHING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
 
 
 def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
@@ -97,3 +173,19 @@ def refused_table(refused: Sequence[RefusedRecord]) -> pd.DataFrame:
         dtype=str,
     )
     return table
+
+
+_RESULT_COLUMNS = (
+    "params",
+    "MACs",
+    "test top-1 (%)",
+    "difference (points)",
+    "p (Holm)",
+    "verdict",
+    "seeds",
+    "pairs",
+    "test top-5 (%)",
+    "validation top-1 (%)",
+)
+_TAKEN = ("variant", "params", "MACs", "seeds", "pairs", "verdict")
+"""Columns of the main table that an axis may be called like."""

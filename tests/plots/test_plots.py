@@ -14,7 +14,8 @@ from fishnet_search.plots.curves import plot_learning_curve
 from fishnet_search.plots.effects import plot_effects
 from fishnet_search.plots.figures import draw_accuracy_against_macs
 from fishnet_search.plots.looks import looks
-from fishnet_search.report.pictures import draw_figures
+from fishnet_search.report.pictures import show
+from fishnet_search.report.sections import SECTIONS
 from tests.records import study_of, trials_of
 
 TOP1 = {"base": [0.90, 0.91, 0.92], "better": [0.95, 0.96, 0.971], "same": [0.91, 0.90, 0.93]}
@@ -81,5 +82,5 @@ def test_variants_keep_looks_of_their_own_and_the_baseline_is_black():
 
 def test_drawing_leaves_matplotlib_as_it_was():
     before = dict(mpl.rcParams)
-    draw_figures(analyse(study_of(["base"], [1]), trials_of({"base": [0.9]})))
+    assert len(show(analyse(study_of(["base"], [1]), trials_of({"base": [0.9]})), SECTIONS)) == 1
     assert dict(mpl.rcParams) == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -45,12 +47,16 @@ def contents(folder):
 def test_the_folder_has_pages_numbers_and_figures_and_nothing_else(report):
     assert sorted(contents(report.folder)) == [
         "curves.csv",
-        "figures/accuracy-against-macs.png",
-        "figures/effects.png",
-        "figures/learning-curves.png",
+        *(
+            f"figures/{name}.{suffix}"
+            for name in ("accuracy-against-macs", "effects", "learning-curves")
+            for suffix in ("pdf", "png", "svg")
+        ),
+        "figures/network-baseline.svg",
         "report.html",
         "report.md",
         "table.csv",
+        "table.tex",
         "trials.csv",
     ]
 
@@ -66,8 +72,16 @@ def test_the_pages_show_every_cell_and_sentence(report, html, markdown):
         assert text in markdown
 
 
+def test_figures_are_of_their_formats_and_say_neither_when_nor_by_what_they_were_made(report):
+    signs = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    for path in (report.folder / "figures").glob("[ael]*"):
+        content = path.read_bytes()
+        assert content.startswith(signs[path.suffix])
+        assert not re.search(rb"CreationDate|dc:date|Matplotlib v|matplotlib.org", content)
+
+
 def test_html_from_records_is_shown_and_not_run(html):
-    assert "<script" not in html
+    assert html.count("<script") == 1
     assert "&lt;script&gt;alert(1)&lt;/script&gt; | and_more" in html
     assert "<title>pooling | &lt;b&gt;</title>" in html
 
@@ -77,9 +91,9 @@ def test_markdown_from_records_is_shown_and_not_read(markdown):
     assert markdown.startswith("# pooling \\| \\<b\\>\n")
 
 
-def test_rows_of_markdown_tables_have_one_cell_a_column(markdown):
+def test_rows_of_markdown_tables_have_one_cell_a_column(report, markdown):
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows} == {10, 8}
+    assert {len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows} == {len(report.table.columns), 8}
 
 
 def test_the_html_page_needs_nothing_from_outside(html):
@@ -96,7 +110,7 @@ def test_ids_of_the_html_page_are_unique_and_all_that_are_pointed_at_exist(html)
 
 def test_every_tag_of_the_html_page_is_closed(html):
     class Tags(HTMLParser):
-        void = ("meta", "br", "wbr")
+        void = ("meta", "br", "wbr")  # an SVG's are closed by />
 
         def __init__(self):
             super().__init__()
@@ -118,7 +132,8 @@ def test_every_tag_of_the_html_page_is_closed(html):
 
 
 def test_text_in_figures_stays_text(html):
-    assert html.count("<svg ") == 3
+    figures = re.findall(r'<div class="wide" role="img".*?<svg ', html)
+    assert len(figures) == 3
     assert "<?xml" not in html
     assert re.search(r"<text [^>]*>conv-3x3</text>", html)
 
@@ -171,11 +186,13 @@ def test_the_same_records_give_the_same_bytes_in_any_order(report, tmp_path):
 
 
 def test_one_variant_one_seed_has_no_figure_of_effects_and_removes_an_older_one(tmp_path):
-    older = tmp_path / "figures" / "effects.png"
-    older.parent.mkdir()
-    older.touch()
+    write_report(STUDY, TRIALS, tmp_path, command=COMMAND)
+    mine = tmp_path / "figures" / "mine.png"
+    mine.touch()
+    assert (tmp_path / "figures" / "effects.pdf").exists()
     report = write_report(study_of(["base"], [1]), trials_of({"base": [0.9]}), tmp_path, command=COMMAND)
-    assert not older.exists()
+    assert not list((tmp_path / "figures").glob("effects.*"))
+    assert mine.exists()
     assert "effects.png" not in report.markdown.read_text()
     assert report.summary == ("The baseline base is the only variant: there is nothing to compare it with.",)
 
@@ -219,3 +236,37 @@ def test_trials_that_cannot_be_compared_are_refused(tmp_path, fields, rule):
 def test_a_trial_is_never_counted_twice(tmp_path):
     with pytest.raises(StudyError, match="'base' has more with seed 1"):
         write_report(study_of(["base"]), [complete("base", 1, 0.9)] * 2, tmp_path, command=COMMAND)
+
+
+def test_the_page_forbids_the_browser_whatever_is_not_its_own(html):
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)[1]
+    script = re.search(r"<script>(.*?)</script>", html, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'; ")
+    assert policy.endswith(f"script-src 'sha256-{digest}'")
+
+
+def test_every_trial_that_has_a_record_has_its_network_on_the_page(html):
+    parts = re.findall(r'<details id="trial-\d+">(.*?)</details>', html, re.DOTALL)
+    assert len(parts) == len(TRIALS)
+    assert all("family: fish" in part for part in parts)
+    assert sum("<polyline" in part for part in parts) == 10  # the one that failed has made no epoch
+
+
+@pytest.mark.parametrize(
+    ("variants", "seeds"),
+    [(1_100, 1), pytest.param(2_000, 5, marks=pytest.mark.slow)],
+    ids=["thousand", "ten-thousand"],
+)
+def test_a_study_of_thousands_of_trials_is_left_to_the_files(tmp_path, variants, seeds):
+    names = [f"v{i:04}" for i in range(variants)]
+    top1 = {name: [0.9 + i / 1e5 + seed / 1e4 * (i % 3) for seed in range(seeds)] for i, name in enumerate(names)}
+    report = write_report(study_of(names, range(1, seeds + 1)), trials_of(top1), tmp_path, command=COMMAND)
+    html, markdown = report.html.read_text(), report.markdown.read_text()
+    assert len(html) < 5e6
+    assert html.count('<details id="trial-') == 200
+    assert f"The first 1,000 of {variants:,} rows; table.csv has all." in html
+    assert f"The first 1,000 of {variants * seeds:,} rows; trials.csv has all." in html
+    assert f"Of {variants:,} variants, the baseline and the best by validation top-1 are shown (25 in all)." in html
+    assert f"{variants} rows, which are in `table.csv`." in markdown
+    assert len(pd.read_csv(report.folder / "trials.csv")) == variants * seeds

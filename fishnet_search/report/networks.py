@@ -1,0 +1,60 @@
+"""Drawings of the networks that a report is about: the baseline's, and that of the best variant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from fishnet_search.drawing.fish import draw
+from fishnet_search.evidence.analysis import Analysis
+from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.wording import percent, seed_count, the_baseline
+from fishnet_search.graph.build import build_graph
+from fishnet_search.spec.families import Spec
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A network as a picture."""
+
+    name: str  # of its file
+    title: str
+    svg: str  # a whole document, without ids
+
+
+def draw_networks(analysis: Analysis) -> tuple[Drawing, ...]:
+    """Draw the baseline, and the best variant where that is another network."""
+    baseline = analysis.study.baseline
+    specs: dict[str, Spec] = {trial.variant: trial.spec for trial in reversed(analysis.records)}
+    specs |= {variant.name: variant.spec for variant in analysis.study.variants}
+    best = best_variant(analysis.effects)
+    is_other = specs[best.variant].identity() != specs[baseline].identity()
+    words = (
+        f"has the highest validation top-1, {percent(best.validation_top1_mean)} % over {seed_count(int(best.seeds))}"
+    )
+    capital = the_baseline(baseline)[0].upper() + the_baseline(baseline)[1:]
+    if best.variant == baseline:
+        return (_drawing("network-baseline", f"{capital}, which {words}", baseline, specs[baseline]),)
+    if not is_other:
+        same = f"{capital}; {best.variant}, which {words}, is the same network trained otherwise"
+        return (_drawing("network-baseline", same, baseline, specs[baseline]),)
+    return (
+        _drawing("network-baseline", capital, baseline, specs[baseline]),
+        _drawing("network-best", f"{best.variant} {words}", best.variant, specs[best.variant]),
+    )
+
+
+def best_variant(effects: pd.DataFrame) -> Any:
+    """Return the row with the highest mean validation top-1, of those with most seeds; of equals the cheaper.
+
+    Test images have no say: what they judge must not be chosen by them.
+    """
+    full = effects[effects["seeds"] == effects["seeds"].max()]
+    order = full.sort_values(["validation_top1_mean", "macs"], ascending=[False, True], kind="stable")
+    return rows_of(order)[0]
+
+
+def _drawing(name: str, title: str, variant: str, spec: Spec) -> Drawing:
+    return Drawing(name, title, draw(build_graph(spec), title=variant))

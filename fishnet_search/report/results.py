@@ -1,0 +1,156 @@
+"""The sections of what every study has: differences, candidates, accuracy against cost, learning curves."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from fishnet_search.evidence.analysis import Analysis
+from fishnet_search.evidence.candidates import cost_metric
+from fishnet_search.evidence.effects import SAME
+from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.matched import METRICS
+from fishnet_search.evidence.wording import seed_count, the_baseline
+from fishnet_search.plots.figures import (
+    draw_accuracy_against_macs,
+    draw_candidates,
+    draw_effects,
+    draw_learning_curves,
+    draw_matched_effects,
+)
+from fishnet_search.plots.looks import COLOURS, DIFFERENT, Look, looks
+from fishnet_search.plots.scatter import lowest_shown
+from fishnet_search.report.section import Section
+
+_MARKERS = (
+    "The grey dots below are the single seeds. "
+    "Filled and bold: larger than the noise, by the verdict of the table. Hollow: within the noise, or one seed only."
+)
+
+
+def effects_section(analysis: Analysis) -> Section | None:
+    """Show which differences to the baseline are larger than the noise."""
+    if analysis.study.match is not None:
+        return _matched_effects(analysis)
+    effects = drawn(analysis)
+    compared = effects[(effects["pairs"] > 0) & (effects["verdict"] != SAME)]
+    if compared.empty:
+        return None
+    pairs = analysis.pairs[analysis.pairs["variant"].isin(compared["variant"])]
+    return Section(
+        "effects",
+        f"Differences to {the_baseline(analysis.study.baseline)}",
+        figure=draw_effects(compared, pairs, look_of(analysis)),
+        caption="Test top-1: mean of the differences paired by seed, with its 95 % interval, which is for this one "
+        f"difference. {_MARKERS}{_left_out(analysis)}",
+    )
+
+
+def _matched_effects(analysis: Analysis) -> Section | None:
+    matched, effects, metric = analysis.matched, drawn(analysis), METRICS[str(analysis.study.match)]
+    compared = effects[effects["pairs"] > 0]
+    rows = matched[matched["variant"].isin(effects["variant"])]
+    rows = rows[rows["variant"].isin(compared["variant"]) | rows["matched_by"].isin(compared["variant"])]
+    if rows.empty:
+        return None
+    return Section(
+        "effects",
+        f"Differences to {the_baseline(analysis.study.baseline)}",
+        figure=draw_matched_effects(compared, rows, analysis.pairs, look_of(analysis), metric),
+        caption=f"Test top-1: above in each row the variant as it is, below it with its widths rescaled to the "
+        f"baseline's {metric}. Mean of the differences paired by seed, with its 95 % interval, which is for this one "
+        f"difference. {_MARKERS}{_left_out(analysis)}",
+    )
+
+
+def candidates_section(analysis: Analysis) -> Section | None:
+    """Show all that a search has tried."""
+    study, candidates, look = analysis.study, analysis.candidates, look_of(analysis)
+    seen = evidence(candidates)
+    if seen.empty:
+        return None
+    stopped = " Those that were stopped early are left out." if (candidates["state"] == "pruned").any() else ""
+    below = (seen["validation_top1"] < (lowest := lowest_shown(candidates, list(look)))).sum()
+    cut = f" {below} below {100 * lowest:.1f} % are left out." if below else ""
+    marked = "the finalists" if study.finalists is not None else "the best so far"
+    return Section(
+        "candidates",
+        f"All {len(candidates):,} candidates",
+        figure=draw_candidates(candidates, look, cost_metric(study)),
+        caption=f"Validation top-1 of each candidate with seed {study.seeds[0]} alone, so that single points are "
+        f"noisy. Named: the baseline and {marked}. On the line: no other is more accurate at this cost or less."
+        f"{stopped}{cut}",
+    )
+
+
+def accuracy_section(analysis: Analysis) -> Section | None:
+    """Show accuracy against cost."""
+    effects = drawn(analysis)
+    measured = effects[effects["seeds"] > 0]
+    if len(measured) < 2:  # a point is no picture
+        return None
+    return Section(
+        "accuracy-against-macs",
+        "Accuracy against MACs",
+        figure=draw_accuracy_against_macs(measured, look_of(analysis)),
+        caption=f"Mean test top-1 {_over(effects['seeds'])}, with its 95 % interval; one seed has none. "
+        "Variants of equal MACs are drawn side by side. These intervals are not paired: judge differences by "
+        f"the table.{_left_out(analysis)}",
+    )
+
+
+def learning_curves_section(analysis: Analysis) -> Section | None:
+    """Show how the variants learnt."""
+    look = look_of(analysis)
+    curves = evidence(analysis.curves[analysis.curves["variant"].isin(look)])
+    if curves.empty:
+        return None
+    states = analysis.compared["state"]
+    band = "; the band goes from the lowest to the highest seed" if len(look) <= COLOURS else ""
+    stopped = " Trials that were stopped early are left out." if (states == "pruned").any() else ""
+    return Section(
+        "learning-curves",
+        "Learning curves",
+        figure=draw_learning_curves(curves, look),
+        caption=f"Mean of complete trials {_over(drawn(analysis)['seeds'])}{band}. "
+        "The accuracy axis leaves out what only the first quarter of the epochs reaches. "
+        f"Training loss is measured while the weights move.{stopped}{_left_out(analysis)}",
+    )
+
+
+def drawn(analysis: Analysis) -> pd.DataFrame:
+    """Return the effects that figures show: all, or of many the baseline and the best by validation top-1.
+
+    A variant and its twin at the baseline's cost are shown together.
+    """
+    effects = analysis.effects
+    if len(effects) <= DIFFERENT + 1:
+        return effects
+    best = effects.sort_values("validation_top1_mean", ascending=False, kind="stable")["variant"]
+    kept = {analysis.study.baseline, *best.head(DIFFERENT)}
+    kept |= {row.matched_by for row in rows_of(analysis.matched) if row.variant in kept}
+    kept |= {row.variant for row in rows_of(analysis.matched) if row.matched_by in kept}
+    some: pd.DataFrame = effects[effects["variant"].isin(kept)]
+    return some
+
+
+def look_of(analysis: Analysis) -> dict[str, Look]:
+    """Return how the variants of figures look, which is the same in all of them."""
+    shown = drawn(analysis)["variant"].tolist()
+    twins = {
+        variant.name: variant.matches
+        for variant in analysis.study.variants
+        if variant.matches is not None and variant.name in shown
+    }
+    return looks(shown, analysis.study.baseline, twins)
+
+
+def _left_out(analysis: Analysis) -> str:
+    shown, all_of_them = len(drawn(analysis)), len(analysis.effects)
+    if shown == all_of_them:
+        return ""
+    return f" Of {all_of_them:,} variants, the baseline and the best by validation top-1 are shown ({shown} in all)."
+
+
+def _over(seeds: pd.Series[int]) -> str:
+    fewer = "" if seeds.nunique() == 1 else " (n where a variant has fewer)"
+    return f"over {seed_count(seeds.max())}{fewer}"

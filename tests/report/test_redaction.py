@@ -1,0 +1,74 @@
+"""No credential leaves the machine with a report."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fishnet_search.report.redaction import redacted_trial, without_secrets
+from fishnet_search.report.write import write_report
+from tests.records import complete, failed, study_of, trials_of
+
+LETTERS = st.text("abcXYZ019!$%^&()_=+[]{}|;:,.<>?/~#-@", min_size=1, max_size=20)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("run x.yaml --storage mysql://me:hunter2@host:3306/db", "run x.yaml --storage mysql://***@host:3306/db"),
+        ("redis://:hunter2@host/0", "redis://***@host/0"),
+        ("postgresql+psycopg://me:p@ss:w/rd@host/db", "postgresql+psycopg://***@host/db"),
+        ("git+https://ghp_0123456789@github.com/a/b", "git+https://***@github.com/a/b"),
+        ("http://host/db?user=me&password=hunter2&ssl=true", "http://host/db?user=me&password=***&ssl=true"),
+        ("PGPASSWORD=hunter2 fishnet-search run x.yaml", "PGPASSWORD=*** fishnet-search run x.yaml"),
+        ("AWS_SECRET_ACCESS_KEY='hunter 2' run", "AWS_SECRET_ACCESS_KEY=*** run"),
+        ("run --api-key hunter2 --seeds 3", "run --api-key *** --seeds 3"),
+        ("run --hf-token=hunter2 --seeds 3", "run --hf-token=*** --seeds 3"),
+        ("Authorization: Bearer hunter2.hunter2", "Authorization: Bearer ***"),
+        ("(OperationalError) 'mysql://me:hunter2@host/db'", "(OperationalError) 'mysql://***@host/db'"),
+    ],
+)
+def test_a_credential_is_replaced(text, shown):
+    assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fishnet-search run spaces/downsample.yaml --data imagefolder:/images/mine@2x --seeds 5",
+        "fishnet-search run x.yaml --storage sqlite:////tmp/study.db",
+        "https://github.com/kevin-ssy/FishNet@master",
+        "ray://head:10001",
+        "ValueError: unexpected token ')' in line 3",
+        "KeyError: 'tokens per second'",
+        "me@example.org reported it",
+    ],
+)
+def test_what_is_no_credential_stays(text):
+    assert without_secrets(text) == text
+
+
+@given(user=st.text("abc0_.", max_size=8), password=LETTERS)
+def test_no_password_of_an_address_is_left(user, password):
+    shown = without_secrets(f"run --storage mysql://{user}:{password}@host.example/db --seeds 3")
+    assert shown == "run --storage mysql://***@host.example/db --seeds 3"
+
+
+def test_no_file_of_a_report_has_a_password(tmp_path):
+    address = "mysql://me:hunter2@host/db"
+    study = study_of(["base"], [1, 2], command=f"fishnet-search run x.yaml --storage {address}")
+    trials = [complete("base", 1, 0.9), failed("base", 2, f"cannot reach {address}")]
+    trials[1] = trials[1].model_copy(
+        update={"failure": trials[1].failure.model_copy(update={"traceback": f"connect({address!r})"})}
+    )
+    write_report(study, trials, tmp_path, command=f"fishnet-search report --storage {address}")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 8
+    assert not [path for path in files if b"hunter2" in path.read_bytes()]
+    assert "cannot reach mysql://\\*\\*\\*@host/db" in (tmp_path / "report.md").read_text()
+
+
+def test_a_trial_that_has_not_failed_is_left_alone():
+    trial = trials_of({"base": [0.9]})[0]
+    assert redacted_trial(trial) is trial
