@@ -292,4 +292,4 @@ def test_the_variable_that_names_a_storage_is_told_and_its_password_is_not(monke
     monkeypatch.setattr(
         sys, "argv", ["fishnet-search", "run", "space.yaml", "--storage", "mysql://me:secret@host/base"]
     )
-    assert command() == "fishnet-search run space.yaml --storage mysql://me@host/base"
+    assert command() == "fishnet-search run space.yaml --storage mysql://***@host/base"

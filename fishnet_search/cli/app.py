@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -130,8 +129,10 @@ def last_study(studies: Path) -> Path:
 
 
 def command() -> str:
-    """Return the command line as it was given, but for passwords in addresses, which are not for records."""
+    """Return the command line as it was given, but for credentials, which are not for records."""
+    from fishnet_search.report.redaction import without_secrets
+
     words = shlex.join(["fishnet-search", *sys.argv[1:]])
     if os.environ.get(STORAGE_VARIABLE) and "--storage" not in sys.argv:
         words = f"{STORAGE_VARIABLE}=... {words}"
-    return re.sub(r"(://[^:/@\s]+):[^@\s]+@", r"\1@", words)
+    return without_secrets(words)

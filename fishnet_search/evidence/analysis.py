@@ -13,6 +13,7 @@ from fishnet_search.evidence.frames import curve_frame, trial_frame
 from fishnet_search.evidence.levels import level_effects
 from fishnet_search.evidence.matched import matched_effects
 from fishnet_search.evidence.plan import check_comparable, in_order_of_plan
+from fishnet_search.evidence.published import published_frame
 from fishnet_search.study.record import StudyRecord, TrialRecord
 
 
@@ -30,6 +31,7 @@ class Analysis:
     matched: pd.DataFrame  # as from `matched_effects`
     levels: pd.DataFrame  # as from `level_effects`
     candidates: pd.DataFrame  # as from `candidate_frame`
+    published: pd.DataFrame  # as from `published_frame`
 
 
 def analyse(study: StudyRecord, records: Sequence[TrialRecord]) -> Analysis:
@@ -61,4 +63,5 @@ def analyse(study: StudyRecord, records: Sequence[TrialRecord]) -> Analysis:
         matched=matched_effects(study, effects),
         levels=level_effects(study, trials),
         candidates=candidate_frame(study, trials),
+        published=published_frame(study),
     )

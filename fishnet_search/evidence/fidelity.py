@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from fishnet_search.evidence.effects import CONFIDENCE
 from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.paired import CONFIDENCE
 from fishnet_search.evidence.search import FEWEST
 
 MOST = 300

@@ -36,10 +36,10 @@ def points(difference: float, ci95: float | None = None) -> str:
 
 
 def p_value(p: float) -> str:
-    """Return a p value with two digits that count, down to 0.001: '0.041', 'below 0.001'."""
+    """Return a p value with two digits that count, down to 0.001: '0.041', '< 0.001'."""
     if math.isnan(p):
         return NOTHING
-    return "below 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+    return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
 def change(fraction: float) -> str:

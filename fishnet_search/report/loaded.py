@@ -33,7 +33,7 @@ from fishnet_search.plots.curves import plot_learning_curve
 from fishnet_search.plots.effects import plot_effects
 from fishnet_search.plots.figures import WIDTH
 from fishnet_search.plots.scatter import plot_accuracy_against_macs, plot_candidates
-from fishnet_search.report.pictures import _style as style
+from fishnet_search.report.pictures import style
 from fishnet_search.report.results import drawn, look_of
 from fishnet_search.report.summary import summarise
 from fishnet_search.report.table import effect_table

@@ -35,7 +35,7 @@ class Shown:
 
 def show(analysis: Analysis, providers: Sequence[Provider]) -> tuple[Shown, ...]:
     """Return those sections that there is data for, drawn in the style of all figures."""
-    with _style():
+    with style():
         sections = [provider(analysis) for provider in providers]
         return tuple(_shown(section) for section in sections if section is not None)
 
@@ -54,7 +54,7 @@ def _shown(section: Section) -> Shown:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """Set the look of all figures for as long as they are made and written.
 
     Names are never read as mathematics; text of SVG and PDF stays text, and ids depend on nothing but the drawing.

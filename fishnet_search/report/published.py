@@ -9,8 +9,6 @@ import pandas as pd
 from fishnet_search.evidence.frames import rows_of
 from fishnet_search.evidence.wording import NOTHING, counts, percent, points
 
-NOTHING_PUBLISHED = pd.DataFrame(columns=["variant", "metric", "value", "setting", "source", "note"])
-
 _BESIDE = {"top1": "test top-1 (%)", "top5": "test top-5 (%)", "params": "params", "macs": "MACs"}
 """Metric -> the column of the main table that it stands beside."""
 

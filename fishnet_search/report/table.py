@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from fishnet_search.evidence.effects import BASELINE
 from fishnet_search.evidence.frames import rows_of
-from fishnet_search.evidence.wording import NOTHING, change, counts, duration, percent, points
+from fishnet_search.evidence.wording import NOTHING, change, counts, duration, p_value, percent, points
 from fishnet_search.space.axes import label_of
 from fishnet_search.study.record import RefusedRecord
 
@@ -28,8 +27,7 @@ def result_table(effects: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
         levels: As from `level_table`, of the same variants.
     """
     table = effect_table(effects)
-    if "p_holm" in effects:
-        table["p (Holm)"] = [probability(p) for p in effects["p_holm"]]
+    table["p (Holm)"] = [p_value(p) for p in effects["p_holm"]]
     order = [name for name in _RESULT_COLUMNS if name in table]
     whole: pd.DataFrame = pd.concat([table[["variant"]], levels, table[order]], axis="columns")
     return whole
@@ -79,13 +77,6 @@ def level_table(axes: Sequence[str], levels: Mapping[str, Mapping[str, Any]], va
 def word_columns(table: pd.DataFrame) -> list[str]:
     """Return the columns whose cells are not all numbers."""
     return [name for name in table.columns.tolist() if pd.to_numeric(table[name], errors="coerce").isna().any()]
-
-
-def probability(p: float) -> str:
-    """Return a p-value with two digits that count, and none below 0.001: '0.034', '< 0.001'."""
-    if math.isnan(p):
-        return NOTHING
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
 
 
 def effect_table(effects: pd.DataFrame) -> pd.DataFrame:

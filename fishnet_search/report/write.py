@@ -14,6 +14,7 @@ from fishnet_search.evidence.analysis import Analysis, analyse
 from fishnet_search.evidence.effects import EFFECT_COLUMNS, LARGER
 from fishnet_search.evidence.frames import CURVE_COLUMNS, TRIAL_COLUMNS
 from fishnet_search.evidence.matched import MATCHED_COLUMNS, METRICS, with_matched
+from fishnet_search.evidence.published import published_notes
 from fishnet_search.evidence.wording import the_baseline
 from fishnet_search.report.latex import latex_table
 from fishnet_search.report.networks import Drawing, draw_networks
@@ -21,7 +22,7 @@ from fishnet_search.report.notes import incomplete_trials, method_notes, refusal
 from fishnet_search.report.pages import Content, html_page, markdown_page
 from fishnet_search.report.pictures import Shown, show
 from fishnet_search.report.provenance import data_facts, environments, recipe_facts, space_facts
-from fishnet_search.report.published import NOTHING_PUBLISHED, published_table, sources, with_published
+from fishnet_search.report.published import published_table, sources, with_published
 from fishnet_search.report.redaction import redacted_study, redacted_trial, without_secrets
 from fishnet_search.report.results import effects_section
 from fishnet_search.report.sections import SECTIONS
@@ -76,8 +77,8 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
         StudyError: If no trial is complete, or the trials cannot be compared with each other.
     """
     analysis = analyse(redacted_study(study), [redacted_trial(trial) for trial in trials])
-    published = NOTHING_PUBLISHED
-    content = _content(analysis, published, without_secrets(command))
+    published = analysis.published
+    content = _content(analysis, without_secrets(command))
     figures = _figures([*content.lead, *content.sections], content.drawings)
     files = {
         "table.csv": _csv(_numbers(analysis)),
@@ -114,8 +115,8 @@ def _figures_of_earlier(folder: Path) -> set[str]:
     return {f"figures/{name}.{suffix}" for name in found for suffix in ("png", "svg", "pdf")}
 
 
-def _content(analysis: Analysis, published: pd.DataFrame, command: str) -> Content:
-    study = analysis.study
+def _content(analysis: Analysis, command: str) -> Content:
+    study, published = analysis.study, analysis.published
     places = environments(analysis.records)
     metric = METRICS.get(str(study.match), "")
     explained = EFFECT_COLUMNS if study.match is None else EFFECT_COLUMNS | MATCHED_COLUMNS
@@ -127,7 +128,7 @@ def _content(analysis: Analysis, published: pd.DataFrame, command: str) -> Conte
         study=study,
         command=command,
         summary=summarise(analysis),
-        notes=method_notes(analysis, environments=len(places)),
+        notes=(*method_notes(analysis, environments=len(places)), *published_notes(study)),
         incomplete=incomplete_trials(analysis),
         lead=show(analysis, [effects_section]),
         results=results,

@@ -191,7 +191,7 @@ def test_the_section_draws_a_row_a_level_below_its_axis():
     assert drawn[3].get_markerfacecolor() == drawn[3].get_color()
     assert drawn[1].get_markerfacecolor() == "white"
     assert section.table.iloc[1].tolist() == [
-        "depth", "body", "2", "1", "2", "3", "+5.03 ± 0.14", "below 0.001", "larger than the noise",
+        "depth", "body", "2", "1", "2", "3", "+5.03 ± 0.14", "< 0.001", "larger than the noise",
     ]  # fmt: skip
     assert levels_section(analyse(study_of(["base"]), [complete("base", 1, 0.9)])) is None
 

@@ -205,7 +205,7 @@ def test_what_correction_undoes_is_told_with_both_p_values():
 
 
 @pytest.mark.parametrize(
-    ("p", "shown"), [(0.0412, "0.041"), (0.2149, "0.21"), (0.00049, "below 0.001"), (1.0, "1.00"), (NAN, "–")]
+    ("p", "shown"), [(0.0412, "0.041"), (0.2149, "0.21"), (0.00049, "< 0.001"), (1.0, "1.00"), (NAN, "–")]
 )
 def test_p_values_have_two_digits(p, shown):
     assert p_value(p) == shown

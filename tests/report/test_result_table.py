@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 
 import pandas as pd
-import pytest
 
 from fishnet_search.evidence.analysis import analyse
 from fishnet_search.report.published import published_table, sources, with_published
 from fishnet_search.report.table import (
     are_spelled_out,
     level_table,
-    probability,
     result_table,
     without_names,
     word_columns,
@@ -83,15 +81,6 @@ def test_names_of_a_grid_are_nothing_but_levels():
     grid = {"depth=1,SE=true": {"depth": 1, "SE": True}, "depth=2,SE=false": {"depth": 2, "SE": False}}
     assert are_spelled_out(list(grid), grid)
     assert not are_spelled_out([*grid, "baseline"], grid | {"baseline": {"depth": 3, "SE": True}})
-
-
-@pytest.mark.parametrize(
-    ("p", "shown"),
-    [(0.0004, "< 0.001"), (0.001, "0.001"), (0.0349, "0.035"), (0.0996, "0.10"), (0.5, "0.50"), (1.0, "1.00")],
-)
-def test_probabilities_have_the_digits_that_count(p, shown):
-    assert probability(p) == shown
-    assert probability(math.nan) == "–"
 
 
 def test_published_values_stand_beside_the_measured_with_the_number_of_their_source():
