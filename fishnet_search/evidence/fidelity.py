@@ -64,9 +64,8 @@ def races_of(trials: pd.DataFrame, curves: pd.DataFrame, *, seed: int = 0) -> tu
     complete = complete[complete["epochs"] == epochs]
     groups = [group for _, group in complete.groupby("seed") if len(group) >= FEWEST and epochs > 1]
     rng = np.random.default_rng(seed)
-    return tuple(
-        _race(group["variant"].to_numpy(), curves, int(group["seed"].iloc[0]), epochs, rng) for group in groups
-    )
+    races = (_race(group["variant"].to_numpy(), curves, int(group["seed"].iloc[0]), epochs, rng) for group in groups)
+    return tuple(race for race in races if np.ptp(race.final) > 0)  # equals have no ranks
 
 
 def _race(names: NDArray[np.object_], curves: pd.DataFrame, seed: int, epochs: int, rng: np.random.Generator) -> Race:

@@ -26,7 +26,8 @@ def plot_rank_agreement(fidelity: pd.DataFrame, hurdles: Sequence[int], *, ax: A
     ax.fill_between(fidelity["epoch"], fidelity["tau_low"], fidelity["tau_high"], color=ACCENT, alpha=0.15, linewidth=0)
     ax.plot(fidelity["epoch"], fidelity["tau"], color=ACCENT, linewidth=1.8, marker=_marker(fidelity), markersize=4)
     ax.axhline(0, color=BASELINE_COLOUR, linewidth=0.8)
-    lowest = min(fidelity["tau_low"].min(skipna=True), fidelity["tau"].min(skipna=True), 0.0)
+    lowest = fidelity[["tau_low", "tau"]].min(axis=None, skipna=True)
+    lowest = min(lowest, 0.0) if pd.notna(lowest) else 0.0
     ax.set(ylabel="Kendall's τ with the ranks in the end", ylim=(lowest - 0.05, 1.02))
     return _with_epochs(fidelity, hurdles, ax)
 

@@ -172,7 +172,8 @@ def plot_error_distribution(groups: Mapping[str, pd.DataFrame], *, ax: Axes) -> 
         everyone.loc[everyone["share"] >= part * everyone["share"].max(), "error"].min() for part in (0.25, 0.75)
     )
     near = everyone.loc[everyone["error"] <= three + 3 * (three - quarter), "error"]
-    ax.set_xlim(100 * (near.min() - 0.04 * np.ptp(near)), 100 * (near.max() + 0.04 * np.ptp(near)))
+    margin = 0.04 * np.ptp(near) or 0.005  # where all are equal
+    ax.set_xlim(100 * (near.min() - margin), 100 * (near.max() + margin))
     ax.set(xlabel="error on validation images (%)", ylabel="candidates with at most this error (%)", ylim=(0, 102))
     return ax
 
