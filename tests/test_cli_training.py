@@ -83,9 +83,11 @@ def test_a_pack_gives_the_figures_of_the_images_that_it_was_made_of(call, here):
         (["train", "tiny.yaml", *TRAIN, "--set", "epoch=3"], "unknown field"),
         (["train", "tiny.yaml", *TRAIN, "--set", "epochs"], "--set epochs: write a name, = and a value"),
         (["train", "tiny.yaml", *TRAIN, "--split", "train"], "--split train: write a name, = and a value, such as"),
-        (["train", "tiny.yaml", *TRAIN, "--split", "trian=9"], "data.split.trian"),
+        (["train", "tiny.yaml", *TRAIN, "--split", "train="], "--split train=: write a name, = and a value"),
+        (["train", "tiny.yaml", *TRAIN, "--split", "seed=1", "--split", "seed=2"], "seed is given twice"),
+        (["train", "tiny.yaml", *TRAIN, "--split", "trian=9"], "split.trian: unknown field"),
         (["train", "tiny.yaml", *TRAIN, "--set", "epochs=["], "--set epochs=[: '[' is no YAML"),
-        (["evaluate", "none.safetensors", "--data", "digits"], "name the network by --spec"),
+        (["evaluate", "none.safetensors", "--data", "digits"], "no such file"),
         (["evaluate", "none.safetensors", "--data", "digits", "--spec", "tiny.yaml"], "no such file"),
         (["evaluate", "short.yaml", "--data", "digits", "--spec", "tiny.yaml"], "is no checkpoint of plain tensors"),
         (["data", "fetch", "imagenet"], "cannot be fetched"),
@@ -104,3 +106,19 @@ def test_weights_of_another_number_of_classes_are_refused(call, here):
     words = ["evaluate", "studies/mine/trials/tiny-seed0.safetensors", "--data", "shapes:80"]
     code, _, err = call(*words)
     assert (code, "the network has 10 classes, but shapes:80 has 8" in err) == (2, True)
+
+
+def test_a_split_is_drawn_as_asked_and_evaluate_says_when_its_parts_are_others(call, here):
+    split = ["--split", "train=30", "--split", "validation=20", "--split", "seed=3"]
+    words = [word for word in TRAIN if word not in ("--limit", "40")]
+    assert call("train", "tiny.yaml", *words, *split)[0] == 0
+    (record,) = read_trials(here / "studies" / "mine")
+    assert (record.data.train_images, record.data.validation_images) == (30, 20)
+    weights = "studies/mine/trials/tiny-seed0.safetensors"
+    code, out, _ = call("evaluate", weights, "--data", "digits", "--part", "validation", *split)
+    assert (code, top1_in(out)[0]) == (0, percent(record.best_validation.top1))
+    assert "not the parts of the training" not in out
+    code, out, _ = call("evaluate", weights, "--data", "digits", "--part", "validation", "--limit", "40")
+    assert (code, "These are not the parts of the training, which were: train 30 of" in out) == (0, True)
+    code, out, _ = call("data", "pack", "digits", "split.pack", "--side", "8", *split)
+    assert (code, "30 train, 20 validation, 360 test images of 10 classes" in out) == (0, True)

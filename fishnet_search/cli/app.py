@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from fishnet_search import __version__
 from fishnet_search.errors import FishnetSearchError, SpaceError, StudyError
 
 if TYPE_CHECKING:
+    from fishnet_search.data.description import Data
     from fishnet_search.report.write import Report
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ SplitOption = Annotated[
     ),
 ]
 
+BrokenOption = Annotated[Literal["fail", "skip"], typer.Option(help="What becomes of images that cannot be decoded.")]
 _EXAMPLE = {"--set": "--set epochs=10", "--split": "--split validation=10000"}
 
 IDLE_LOAD = 0.5
@@ -94,16 +96,32 @@ def fields_of(option: str, given: list[str] | None) -> dict[str, Any]:
     """
     import yaml
 
-    fields = {}
+    fields: dict[str, Any] = {}
     for one in given or ():
-        field, equals, value = one.partition("=")
-        if not (field and equals):
+        field, _, value = one.partition("=")
+        if not (field and value):
             raise SpaceError(f"{option} {one}: write a name, = and a value, such as {_EXAMPLE[option]}")
+        if field in fields:
+            raise SpaceError(f"{option} {one}: {field} is given twice; keep one")
         try:
             fields[field] = yaml.safe_load(value)
         except yaml.YAMLError as problem:
             raise SpaceError(f"{option} {one}: {value!r} is no YAML; put it in quotes") from problem
     return fields
+
+
+def asked_data(verb: str, source: str, split: list[str] | None, broken: str) -> Data:
+    """Return the images that a command asks for.
+
+    Raises:
+        DataError: the split is none.
+    """
+    from fishnet_search.data.description import Data
+    from fishnet_search.errors import DataError
+    from fishnet_search.spec.reading import Document, validated
+
+    asked = {"source": source, "split": fields_of("--split", split) or None, "broken": broken}
+    return validated(Data, Document(verb, asked, {}), DataError)
 
 
 def write_report_of(folder: Path, reports: Path) -> Report:

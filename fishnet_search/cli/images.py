@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from fishnet_search.cli.app import SplitOption, app, fields_of
+from fishnet_search.cli.app import BrokenOption, SplitOption, app, asked_data
 
 data = typer.Typer(no_args_is_help=True, help="Fetch image sets, and pack them so that training need not wait.")
 app.add_typer(data, name="data")
@@ -37,9 +37,7 @@ def pack(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="That they are packed into.", show_default=False)],
     side: Annotated[int, typer.Option(min=1, help="Pixels that the short side of each image is kept with.")] = 256,
     split: SplitOption = None,
-    broken: Annotated[
-        Literal["fail", "skip"], typer.Option(help="What becomes of images that cannot be decoded.")
-    ] = "fail",
+    broken: BrokenOption = "fail",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Most images in each of train, validation and test.", show_default=False)
     ] = None,
@@ -49,17 +47,15 @@ def pack(
     Example: `fishnet-search data pack imagenet:PATH imagenet-256.pack --side 256`, and then `--data
     pack:imagenet-256.pack`
     """
-    from fishnet_search.data.description import Data
     from fishnet_search.data.packing import write_pack
-    from fishnet_search.errors import DataError
-    from fishnet_search.spec.reading import Document, validated
     from fishnet_search.terminal.console import counting, make_console
 
-    asked = {"source": source, "split": fields_of("--split", split) or None, "broken": broken}
-    wanted = validated(Data, Document("data pack", asked, {}), DataError)
+    wanted = asked_data("data pack", source, split, broken)
     console = make_console()
     with counting(console, "packing images") as on_image:
         header = write_pack(wanted, file, side=side, limit=limit, progress=on_image)
+    counts = ", ".join(f"{getattr(header, part).images:,} {part}" for part in ("train", "validation", "test"))
+    console.print(f"{file}: {counts} images of {len(header.classes):,} classes", soft_wrap=True)
     console.print(f"{file}: {file.stat().st_size / 2**20:,.0f} MiB; use it as --data pack:{file}", soft_wrap=True)
     if header.skipped:
         console.print(f"{len(header.skipped):,} images could not be decoded: {', '.join(header.skipped[:5])}")

@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from fishnet_search.cli.app import ReportsOption, SplitOption, StudiesOption, app, command, fields_of
+from fishnet_search.cli.app import (
+    BrokenOption,
+    ReportsOption,
+    SplitOption,
+    StudiesOption,
+    app,
+    asked_data,
+    command,
+    fields_of,
+)
 from fishnet_search.cli.studies import carry_out
 
 SpecArgument = Annotated[
@@ -35,9 +44,7 @@ def train(
         typer.Option(min=1, max=10_000, help="Of each process; by default all cores together.", show_default=False),
     ] = None,
     split: SplitOption = None,
-    broken: Annotated[
-        Literal["fail", "skip"], typer.Option(help="What becomes of images that cannot be decoded.")
-    ] = "fail",
+    broken: BrokenOption = "fail",
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Most images in each of train, validation and test.", show_default=False),
@@ -69,7 +76,7 @@ def train(
         "description": f"{spec}, trained on {data} by the recipe {recipe}.",
         "base": spec,
         "recipe": {"base": recipe, **fields_of("--set", changes)},
-        "data": {"source": data, "split": fields_of("--split", split) or None, "broken": broken},
+        "data": asked_data("train", data, split, broken).model_dump(),
         "seeds": [seed],
         "workers": workers,
         "resources": {"cpu": threads or max(1, cores() // workers)},
@@ -96,6 +103,8 @@ def evaluate(
         typer.Option(help="That says how images are cut and normalised; by default the trial's.", show_default=False),
     ] = None,
     part: Annotated[Literal["train", "validation", "test"], typer.Option(help="Of the images.")] = "test",
+    split: SplitOption = None,
+    broken: BrokenOption = "fail",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Most images in each of train, validation and test.", show_default=False)
     ] = None,
@@ -107,7 +116,6 @@ def evaluate(
 
     Example: `fishnet-search evaluate fishnet150_ckpt.tar --spec fishnet150 --data imagenet:PATH`
     """
-    from fishnet_search.data.description import Data
     from fishnet_search.spec.loading import load_spec
     from fishnet_search.study.evaluating import evaluated, trained
     from fishnet_search.terminal.console import make_console
@@ -118,9 +126,16 @@ def evaluate(
     console = make_console()
     known = trained(weights, None if spec is None else load_spec(spec), None if recipe is None else load_recipe(recipe))
     with console.status("evaluating"):
-        found = evaluated(known, Data(source=data), part, limit=limit, device=device)
+        found = evaluated(known, asked_data("evaluate", data, split, broken), part, limit=limit, device=device)
     console.print(f"{weights}: {found.images:,} {part} images of {data}, {device_name(device)}", soft_wrap=True)
     console.print(
         f"top-1 {found.figures.top1:.2%}, top-5 {found.figures.top5:.2%}, loss {found.figures.loss:.4f}, "
         f"{found.images / found.seconds:,.0f} images a second"
     )
+    learnt = None if known.record is None else known.record.data
+    if learnt is not None and learnt.source == data and learnt.fingerprint != found.fingerprint:
+        console.print(
+            f"These are not the parts of the training, which were: {learnt.split}"
+            f"{'' if learnt.limit is None else f', at most {learnt.limit:,} images each'}. What it learnt from may be "
+            "among them; give the same --split, --broken and --limit to see its own."
+        )

@@ -173,7 +173,7 @@ def _together(problems: Sequence[BrokenImage]) -> DataError:
     more = f"; and {len(problems) - _NAMED:,} more" if len(problems) > _NAMED else ""
     return DataError(
         f"{len(problems):,} images are broken: {named}{more}; the first: {problems[0].problem}; "
-        "with `broken: skip` they are left out"
+        "with `broken: skip`, or --broken skip, they are left out"
     )
 
 

@@ -18,7 +18,7 @@ from fishnet_search.data.folders import ClassFiles, check_classes, check_several
 from fishnet_search.data.listing import Offer
 from fishnet_search.errors import DataError
 
-_LAYOUT = "expected PATH/train/CLASS/*.jpg and the same classes in PATH/test, or in PATH/val and PATH/test"
+_LAYOUT = "expected PATH/train/CLASS/*.jpg and the same classes in PATH/val, PATH/test or both"
 
 
 def offer_imagefolder(path: str) -> Offer:

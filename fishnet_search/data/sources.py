@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -61,6 +62,8 @@ def _named(data: Data) -> tuple[str, str | None]:
     if name not in (*_SOURCES, "pack"):
         near = get_close_matches(name, [*_SOURCES, "pack"], n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
+        if Path(data.source).is_dir():
+            hint = f"for a folder of classes write 'imagefolder:{data.source}'; "
         raise DataError(f"unknown data {data.source!r}; {hint}one of {_CHOICES}")
     if name == "pack" and not path:
         raise DataError("data 'pack' needs the path of a file; write 'pack:FILE'")

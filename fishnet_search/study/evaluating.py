@@ -55,6 +55,7 @@ class Found:
     figures: Evaluation
     images: int
     seconds: float  # from the first batch to the last
+    fingerprint: str  # of the whole image set and its split
 
 
 def trained(weights: Path, spec: Architecture | None, recipe: Recipe | None) -> Trained:
@@ -71,6 +72,8 @@ def trained(weights: Path, spec: Architecture | None, recipe: Recipe | None) -> 
     record = _record_beside(weights)
     if record is not None:
         spec, recipe = spec or record.spec, recipe or record.recipe
+    if not weights.is_file():
+        raise WeightsError(f"{weights}: no such file; check the path")
     if spec is None:
         raise WeightsError(f"{weights}: no record beside it says of which network it is; name the network by --spec")
     network = build_network(build_graph(spec))
@@ -108,7 +111,7 @@ def evaluated(known: Trained, data: Data, part: PartName, *, limit: int | None, 
     start = time.perf_counter()
     with precision_of(known.recipe.precision, device).autocast():
         figures = evaluate(network, batches.in_order(), classes=batches.classes, device=device)
-    return Found(figures, len(chosen), time.perf_counter() - start)
+    return Found(figures, len(chosen), time.perf_counter() - start, images.fingerprint)
 
 
 def _record_beside(weights: Path) -> TrialRecord | None:
@@ -119,16 +122,14 @@ def _record_beside(weights: Path) -> TrialRecord | None:
 def _fill(network: Network, weights: Path) -> None:
     try:
         tensors = load_file(weights)
-    except FileNotFoundError:
-        raise WeightsError(f"{weights}: no such file; check the path") from None
     except (OSError, SafetensorError) as problem:
         raise WeightsError(f"{weights}: is no whole safetensors file: {problem}; train the trial anew") from problem
     own = network.state_dict()
     others = [name for name in sorted(own.keys() | tensors.keys()) if _shape(own, name) != _shape(tensors, name)]
     if others:
         raise WeightsError(
-            f"{weights}: the weights are not of this architecture: {len(others)} of {len(own)} are missing, extra or "
-            f"of another shape: {', '.join(others[:5])}"
+            f"{weights}: the weights are not of this architecture: {len(others)} are missing, extra or of another "
+            f"shape: {', '.join(others[:5])}"
         )
     network.load_state_dict(tensors)
 

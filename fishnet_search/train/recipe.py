@@ -101,7 +101,7 @@ class Recipe(Value):
         if 0 < self.warmup_epochs >= self.epochs:
             yield (
                 ("warmup_epochs",),
-                f"must be less than epochs, {self.epochs}, but is {self.warmup_epochs:g}; warm up for a shorter time",
+                f"must be less than epochs, {self.epochs}, but is {self.warmup_epochs:g}; lower it too, or set it to 0",
             )
         if self.accumulate > self.batch_size // 2:
             yield (

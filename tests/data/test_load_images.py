@@ -150,7 +150,7 @@ def test_several_broken_images_are_counted_and_the_first_five_named(tmp_path):
     assert sentence.startswith(f"7 images are broken: {tmp_path}/train/cat/0.ppm; {tmp_path}/train/cat/1.ppm; ")
     assert f"{tmp_path}/val/dog/1.ppm; and 2 more; the first: not a readable image: " in sentence
     assert "test/cat/0.ppm" not in sentence
-    assert sentence.endswith("with `broken: skip` they are left out")
+    assert sentence.endswith("with `broken: skip`, or --broken skip, they are left out")
 
 
 def test_broken_images_are_left_out_as_if_they_were_not_there(tmp_path):

@@ -27,7 +27,7 @@ NAMES = ["cifar-strong", "digits", "fishnet-cifar", "fishnet-imagenet", "fishnet
         ),
         (
             {"epochs": 5, "warmup_epochs": 5},
-            "warmup_epochs: must be less than epochs, 5, but is 5; warm up for a shorter time",
+            "warmup_epochs: must be less than epochs, 5, but is 5; lower it too, or set it to 0",
         ),
         (
             {"batch_size": 7, "accumulate": 4},
