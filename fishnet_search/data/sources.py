@@ -62,7 +62,7 @@ def _named(data: Data) -> tuple[str, str | None]:
     if name not in (*_SOURCES, "pack"):
         near = get_close_matches(name, [*_SOURCES, "pack"], n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        if Path(data.source).is_dir():
+        if data.source and Path(data.source).is_dir():
             hint = f"for a folder of classes write 'imagefolder:{data.source}'; "
         raise DataError(f"unknown data {data.source!r}; {hint}one of {_CHOICES}")
     if name == "pack" and not path:
