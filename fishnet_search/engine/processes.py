@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -55,8 +55,7 @@ def _begun(
     _end_with_parent()
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
-    with suppress(EOFError):  # of the connection: the parent has gone before it said what to do
-        target(connection, *arguments)
+    target(connection, *arguments)
 
 
 def _end_with_parent() -> None:

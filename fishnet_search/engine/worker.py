@@ -33,7 +33,10 @@ def work(connection: Connection, orders: Orders, number: int) -> None:
     """Do each trial that comes, tell how far it is after every epoch, and go on or not as the answer says."""
     torch.set_num_threads(orders.study.threads)
     while True:
-        trial = connection.recv()
+        try:
+            trial = connection.recv()
+        except EOFError:  # whoever gives the orders has gone
+            return
         with within(orders.time_limit, overdue_file(orders.folder, number)):
             try:
                 _do(trial, connection, orders)
