@@ -19,6 +19,9 @@ from fishnet_search.evidence.wording import change, listed, p_value, percent, po
 MOST_LISTED = 5
 """Variants within the noise that are named one by one; the table has them all."""
 
+MOST_TOLD = 12
+"""Differences larger than the noise that get a sentence of their own, the largest."""
+
 
 def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
     """Tell which differences are larger than the noise, and how large all of them are."""
@@ -29,11 +32,13 @@ def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
         return []  # all are the baseline under other names
     judged = [row for row in (*larger, *within) if pd.isna(row.same_as)]  # each counts once
     sentences = [_headline(_named(baseline, effects), sum(row.verdict == LARGER for row in judged), len(judged))]
-    sentences += [_difference(row, baseline) for row in larger]
+    sentences += [_difference(row, baseline) for row in larger[:MOST_TOLD]]
+    if len(larger) > MOST_TOLD:
+        sentences.append(f"{len(larger) - MOST_TOLD} more, which the table has, differ by less: {LARGER} as well.")
     if len(within) > MOST_LISTED:
         means = [row.difference_top1 for row in within]
         span = f"from {points(min(means))} to {points(max(means))} points"
-        sentences.append(f"Within the noise: {len(within)} variants, with differences {span}.")
+        sentences.append(f"Within the noise: {len(within):,} variants, with differences {span}.")
     elif within:
         sizes = [points(row.difference_top1, row.difference_ci95) for row in within]
         named = (
