@@ -117,6 +117,13 @@ class Browser:
         sent = [event for event in self.events if event["method"] == "Network.requestWillBeSent"]
         return [event["params"]["request"]["url"] for event in sent]
 
+    def blocked(self) -> list[str]:
+        """Return those of these addresses that the page's own policy has kept from being asked for."""
+        ended = [event["params"] for event in self.events if event["method"] == "Network.loadingFailed"]
+        stopped = {one["requestId"] for one in ended if one.get("blockedReason") == "csp"}
+        sent = [event["params"] for event in self.events if event["method"] == "Network.requestWillBeSent"]
+        return [one["request"]["url"] for one in sent if one["requestId"] in stopped]
+
     def complaints(self) -> list[dict[str, Any]]:
         """Return script errors, and what was written to the console."""
         kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")

@@ -192,12 +192,13 @@ def report(
     Example: `fishnet-search report downsample`
     """
     from fishnet_search.study.store import study_folder
-    from fishnet_search.terminal import effects_table, make_console
+    from fishnet_search.terminal import make_console, results
 
     folder = last_study(studies) if study is None else study_folder(studies, study)
     written = write_report_of(folder, reports)
     console = make_console()
-    console.print(effects_table(written.table))
+    for part in results(written.table, written.csv):
+        console.print(part)
     for sentence in written.summary:
         console.print(sentence)
     console.print(f"\nreport: {written.html}", soft_wrap=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.frames import evidence, rows_of
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.study.record import StudyRecord
 
@@ -25,7 +27,7 @@ def candidate_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
     """
     first = trials["planned"] & (trials["seed"] == study.seeds[0]) & is_search(study)
     found = trials.loc[first, ["variant", "state", "epochs", "validation_top1"]].reset_index(drop=True)
-    costs = {variant.name: getattr(variant, cost_metric(study)) for variant in study.variants}
+    costs = costs_of(study)
     candidates: pd.DataFrame = found.assign(cost=found["variant"].map(costs).astype("float64"))
     return candidates
 
@@ -33,6 +35,12 @@ def candidate_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
 def cost_metric(study: StudyRecord) -> str:
     """Return what the accuracy of candidates is weighed against: the first cost that is sought to be low, or MACs."""
     return next((objective for objective in study.objectives if objective != "top1"), "macs")
+
+
+def costs_of(study: StudyRecord) -> dict[str, float | None]:
+    """Return variant -> cost by the metric of `cost_metric`, without the twins at the baseline's cost."""
+    metric = cost_metric(study)
+    return {variant.name: getattr(variant, metric) for variant in study.variants if variant.matches is None}
 
 
 def compared_variants(study: StudyRecord, trials: pd.DataFrame) -> list[str]:
@@ -56,6 +64,22 @@ def ranked(candidates: pd.DataFrame) -> pd.DataFrame:
     return best
 
 
+def best_variant(effects: pd.DataFrame) -> Any:
+    """Return the best by validation top-1 of the variants with the most seeds, of equals the one with fewer MACs.
+
+    Test images have no say: what they judge must not be chosen by them.
+
+    Args:
+        effects: As from `variant_effects`.
+
+    Returns:
+        Its row as a named tuple; the baseline may be the best.
+    """
+    most = effects[effects["seeds"] == effects["seeds"].max()]
+    order = most.sort_values(["validation_top1_mean", "macs"], ascending=[False, True], kind="stable")
+    return rows_of(order)[0]
+
+
 def pareto_front(candidates: pd.DataFrame) -> pd.DataFrame:
     """Return the candidates that no other is more accurate than at the same cost or less, the cheapest first."""
     rising = evidence(candidates).dropna(subset="cost")
@@ -66,6 +90,10 @@ def pareto_front(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def lowest_usual(accuracies: pd.Series[float]) -> float:
-    """Return the lowest accuracy that is not far out: three times the range of the middle half below that half."""
+    """Return the lowest accuracy that is not far out: three times the range of the middle half below that half.
+
+    Where the middle half is all alike it tells no range, and nothing is far out.
+    """
     low, high = accuracies.quantile([0.25, 0.75])
-    return float(accuracies[accuracies >= low - 3 * (high - low)].min())
+    usual = accuracies if low == high else accuracies[accuracies >= low - 3 * (high - low)]
+    return float(usual.min())

@@ -6,17 +6,17 @@ less than the two alone, and only seeds that both have are used. Verdicts are co
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.frames import evidence, worth_of_an_image
 from fishnet_search.evidence.paired import (
     BOOTSTRAP_FROM,
     LEVEL,
     MOST_SEEDS,
+    FloatArray,
     comparisons,
     holm,
     next_level,
@@ -69,15 +69,18 @@ def variant_effects(trials: pd.DataFrame, baseline: str, curves: pd.DataFrame) -
     variants = trials.groupby("variant", sort=False).agg(
         params=("params", "first"), macs=("macs", "first"), seeds_planned=("planned", "sum")
     )
-    same = pd.Series(_same_experiments(trials, baseline), dtype=object)
     pairs = paired_differences(trials, baseline)
     found = {str(variant): group.tolist() for variant, group in pairs.groupby("variant")["difference"]}
-    compared = comparisons({variant: found.get(variant, []) for variant in variants.index})
+    compared = comparisons(
+        {variant: found.get(variant, []) for variant in variants.index},
+        dict.fromkeys(variants.index, worth_of_an_image(trials)),
+    )
+    same = pd.Series(_same_experiments(trials, baseline, compared["pairs"]), dtype=object)
     effects = variants.join(_means(trials)).join(_last_epochs(trials, curves)).join(compared)
     effects["seeds"] = effects["seeds"].fillna(0).astype(int)
     effects["same_as"] = same.reindex(effects.index).astype(object)
     # the baseline under another name differs by 0 by what it is, which no test is asked
-    effects.loc[effects["same_as"] == baseline, ["p", "effect_size"]] = np.nan
+    effects.loc[effects["same_as"] == baseline, ["difference_ci95", "p", "effect_size"]] = [0.0, np.nan, np.nan]
     effects["p_holm"] = _corrected(effects)
     effects["verdict"] = [_verdict(row, baseline) for row in effects.itertuples()]
     effects["more_seeds"] = more_seeds(effects, next_level(effects.loc[effects["same_as"].isna(), "p_holm"]))
@@ -92,7 +95,7 @@ def judged(pairs: int, p_holm: float) -> str:
     return LARGER if p_holm < LEVEL else WITHIN
 
 
-def more_seeds(compared: pd.DataFrame, level: float) -> list[float]:
+def more_seeds(compared: pd.DataFrame, level: float) -> FloatArray:
     """Return how many seeds beyond those there are would settle a difference as large as the one seen.
 
     Args:
@@ -100,16 +103,13 @@ def more_seeds(compared: pd.DataFrame, level: float) -> list[float]:
         level: That a test has to meet.
 
     Returns:
-        For each row: 0 if the difference is larger than the noise already; infinity if `MOST_SEEDS` in all would not
-        do; NaN if nothing tells the spread, or the difference is 0.
+        For each row: 0 if the difference is larger than the noise already, else 1 or more; infinity if `MOST_SEEDS` in
+        all would not do, as they never do for a difference of 0; NaN if there is no verdict.
     """
-    more = []
-    for row in rows_of(compared):
-        if row.verdict != WITHIN:
-            more.append(0.0 if row.verdict == LARGER else math.nan)
-            continue
-        more.append(seeds_to_settle(row.effect_size, level) - row.pairs)
-    return more
+    needed = seeds_to_settle(compared["effect_size"].where(compared["verdict"] == WITHIN).to_numpy(), level)
+    more = np.maximum(needed - compared["pairs"].to_numpy(), 1)
+    settled: FloatArray = np.where(compared["verdict"] == LARGER, 0.0, more)
+    return settled
 
 
 def _means(trials: pd.DataFrame) -> pd.DataFrame:
@@ -134,20 +134,27 @@ def _last_epochs(trials: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     return means
 
 
-def _same_experiments(trials: pd.DataFrame, baseline: str) -> dict[str, str]:
-    """Return variant -> the baseline, or else the first variant, that is the same network trained by the same recipe.
+def _same_experiments(trials: pd.DataFrame, baseline: str, pairs: pd.Series[int]) -> dict[str, str]:
+    """Return variant -> another that is the same network trained by the same recipe, and is tested for both.
 
-    A key that two trials share says so: it stands for architecture and recipe.
+    A key that two trials share says so: it stands for architecture, recipe and seed. Of equals the baseline is kept,
+    else the one with the most pairs, so that what can be compared is.
     """
-    rows = sorted(rows_of(evidence(trials)), key=lambda row: row.variant != baseline)
+    groups = evidence(trials).groupby("variant", sort=False)["key"]
+    keys: dict[str, list[str]] = {str(variant): group.tolist() for variant, group in groups}
+    counts = pairs.to_dict()
     owners: dict[str, str] = {}
-    for row in rows:
-        owners.setdefault(row.key, row.variant)
-    return {row.variant: owners[row.key] for row in rows if owners[row.key] != row.variant}
+    same: dict[str, str] = {}
+    for variant in sorted(keys, key=lambda name: (name != baseline, -counts[name])):
+        for key in keys[variant]:
+            owner = owners.setdefault(key, variant)
+            if owner != variant:
+                same[variant] = same.get(owner, owner)
+    return same
 
 
 def _corrected(effects: pd.DataFrame) -> pd.Series[float]:
-    """Return p corrected for the table. A variant that has an earlier one's figures is judged in that one's place."""
+    """Return p corrected for the table. A variant that is the same as another is judged in its place."""
     family = effects["p"].where(effects["same_as"].isna())
     corrected = pd.Series(holm(family), index=effects.index)
     for row in effects[effects["same_as"].notna() & effects["p"].notna()].itertuples():
@@ -183,12 +190,13 @@ EFFECT_COLUMNS = {
     "fraction",
     "boot_low": f"lower end of the 95 % bootstrap interval of the difference, fraction; from {BOOTSTRAP_FROM} pairs on",
     "boot_high": "upper end of it",
-    "p": "of the paired t test, two-sided, of this one comparison; 0 if the difference is the same with every seed",
+    "p": "of the paired t test, two-sided, of this one comparison",
     "p_holm": "p corrected by Holm's method for all comparisons of the table",
-    "effect_size": "Cohen's d_z: the mean of the paired differences over their standard deviation",
+    "effect_size": "Cohen's d_z: the mean of the paired differences over their standard deviation, which is at least "
+    "that of rounding to whole test images",
     "more_seeds": "seeds beyond the pairs there are that would settle a difference as large as the one seen, in 80 of "
     f"100 studies, at the corrected level; 0: it is settled; inf: more than {MOST_SEEDS:,} in all",
     "verdict": f"larger than the noise: p_holm is below {LEVEL}; within the noise: it is not; same network: it is the "
     "baseline under another name",
-    "same_as": "an earlier variant that is the same network trained by the same recipe, whose figures it has",
+    "same_as": "another variant that is the same network trained by the same recipe; the two count as one comparison",
 }

@@ -25,6 +25,9 @@ MOST = 300
 DRAWS = 500
 """Bootstrap samples."""
 
+SOUND = 0.95
+"""Share of these that must have a τ, which equal figures have not, for an interval of those that have one."""
+
 BEST = 10
 """One in so many counts as the best, at least one."""
 
@@ -139,10 +142,10 @@ def _intervals(races: tuple[Race, ...], seed: int) -> tuple[Matrix, Matrix]:
     with np.errstate(all="ignore"):
         means = np.mean(drawn, axis=0)
     tail = 50 * (1 - CONFIDENCE)
-    sound = ~np.isnan(means).any(axis=0)
-    low, high = np.full((2, means.shape[1]), np.nan)
-    low[sound], high[sound] = np.percentile(means[:, sound], [tail, 100 - tail], axis=0)
-    return low, high
+    sound = np.mean(~np.isnan(means), axis=0) >= SOUND
+    ends = np.full((2, means.shape[1]), np.nan)
+    ends[:, sound] = np.nanpercentile(means[:, sound], [tail, 100 - tail], axis=0)
+    return ends[0], ends[1]
 
 
 def _drawn_taus(race: Race, counts: NDArray[np.float32]) -> Matrix:
@@ -180,7 +183,8 @@ FIDELITY_COLUMNS = {
     "variants": "complete ones that are compared, over all seeds",
     "seeds": "over which the figures are averaged, each ranked by itself",
     "tau": "Kendall's τ-b: 1 for the same order, 0 for no relation; NaN if all are equal",
-    "tau_low": "lower end of its 95 % percentile bootstrap interval over variants",
+    "tau_low": "lower end of its 95 % percentile bootstrap interval over variants, of the samples that have a τ; NaN "
+    f"if fewer than {100 * SOUND:.0f} % have",
     "tau_high": "upper end of the same",
     "best_lost": f"share of the best 1 in {BEST} in the end that is not among the best 1 in `keep` after this epoch",
     "best_lost_of_half": "the same for the best half after this epoch",

@@ -37,7 +37,7 @@ def trial_frame(study: StudyRecord, trials: Sequence[TrialRecord]) -> pd.DataFra
     frame: pd.DataFrame = (
         pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
         .astype({name: "float64" for name in TRIAL_COLUMNS if name.endswith(("_top1", "_top5", "_loss"))})
-        .astype(dict.fromkeys(("epochs", "best_epoch", "workers", "micro_batches"), "Int64"))
+        .astype(dict.fromkeys(("epochs", "best_epoch", "test_images", "workers", "micro_batches"), "Int64"))
         .astype({"wall_seconds": "float64", "latency_ms": "float64"})
     )
     return frame
@@ -47,6 +47,12 @@ def evidence(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose figures count: trials that are complete, or have the figures of an equal one."""
     counted: pd.DataFrame = trials[trials["state"].isin(EVIDENCE)]
     return counted
+
+
+def worth_of_an_image(trials: pd.DataFrame) -> float:
+    """Return by how much one test image more or less changes a test figure: a fraction, 0 if no trial has figures."""
+    images = evidence(trials)["test_images"].min()
+    return 0.0 if pd.isna(images) else 1 / int(images)
 
 
 def curve_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
@@ -81,6 +87,7 @@ def _trial_row(trial: TrialRecord) -> dict[str, Any]:
         "test_loss": None if trial.test is None else trial.test.loss,
         "test_top1": None if trial.test is None else trial.test.top1,
         "test_top5": None if trial.test is None else trial.test.top5,
+        "test_images": trial.data.test_images,
         "wall_seconds": trial.wall_seconds,
         "started": trial.started,
         "key": trial.key,
@@ -119,6 +126,7 @@ TRIAL_COLUMNS = {
     "test_loss": "of the best epoch's weights",
     "test_top1": "of the best epoch's weights, fraction from 0 to 1",
     "test_top5": "of the best epoch's weights, fraction from 0 to 1",
+    "test_images": "that its study has: a test figure is a share of so many",
     "wall_seconds": "from start to end of the trial; of a duplicate, of the trial that was run",
     "started": "UTC, ISO 8601",
     "key": "SHA-256 over architecture, recipe, data, seed and workers: equal keys are one experiment",

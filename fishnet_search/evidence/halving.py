@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from fishnet_search.evidence.fidelity import Race, mean, survivors
 from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.search import distinct
 from fishnet_search.space.design import Stop
 
 KEEP = Stop(kind="asha").keep
@@ -54,39 +56,41 @@ def usual_hurdles(epochs: int, keep: int) -> tuple[int, ...]:
     return tuple(first * keep**i for i in range(epochs) if first * keep**i < epochs)
 
 
-def hurdle_frame(trials: pd.DataFrame, curves: pd.DataFrame, seed: int) -> pd.DataFrame:
+def hurdle_frame(trials: pd.DataFrame, curves: pd.DataFrame, seed: int, asked: Mapping[str, int]) -> pd.DataFrame:
     """Return where trials were stopped early, and how the one that was the best in the end stood there.
 
-    All trials with the seed that came so far count, whatever became of them. The records have no rule, so hurdles are
+    All trials with the seed that came so far count, whatever became of them, if they were to have as many epochs as the
+    best: a learning rate that falls faster makes a trial look better early on. The records have no rule, so hurdles are
     the epochs after which any trial was stopped.
 
     Args:
         trials: As from `trial_frame`.
         curves: As from `curve_frame`.
         seed: The one whose trials are looked at.
+        asked: Variant -> epochs that its trials were to have.
 
     Returns:
         One row a hurdle, with the columns that `HURDLE_COLUMNS` explains; none if nothing was stopped.
     """
-    own = trials[trials["planned"] & (trials["seed"] == seed)].drop_duplicates("key")
-    stopped, complete = own[own["state"] == "pruned"], evidence(own)
-    if stopped.empty or complete.empty:
-        nothing: pd.DataFrame = pd.DataFrame(columns=list(HURDLE_COLUMNS))
-        return nothing
-    best = complete["variant"].iloc[complete["validation_top1"].argmax()]
-    seen = curves[(curves["seed"] == seed) & curves["variant"].isin(own["variant"])]
+    own = distinct(trials[trials["planned"] & (trials["seed"] == seed)])
+    complete = evidence(own)
     rows = []
-    for epoch, n in stopped["epochs"].astype(int).value_counts().sort_index().items():
-        top1 = seen[seen["epoch"] == epoch].set_index("variant")["validation_top1"]
-        place = int((top1 > top1[best]).sum()) + 1
-        rows.append({"epoch": epoch, "reached": len(top1), "stopped": n, "place_of_best": place})
+    if not complete.empty:
+        best = complete["variant"].iloc[complete["validation_top1"].argmax()]
+        alike = own[own["variant"].map(asked) == asked[best]]
+        seen = curves[(curves["seed"] == seed) & curves["variant"].isin(alike["variant"])]
+        stopped = alike.loc[alike["state"] == "pruned", "epochs"].astype(int)
+        for epoch, n in stopped.value_counts().sort_index().items():
+            top1 = seen[seen["epoch"] == epoch].set_index("variant")["validation_top1"]
+            place = int((top1 > top1[best]).sum()) + 1
+            rows.append({"epoch": epoch, "reached": len(top1), "stopped": n, "place_of_best": place})
     frame: pd.DataFrame = pd.DataFrame(rows, columns=list(HURDLE_COLUMNS))
     return frame
 
 
 HURDLE_COLUMNS = {
     "epoch": "after which trials were stopped",
-    "reached": "trials that came so far, each experiment once",
-    "stopped": "trials that were stopped there",
+    "reached": "trials that came so far, each experiment once, of those that were to have as many epochs as the best",
+    "stopped": "of these, those that were stopped there",
     "place_of_best": "place, after this epoch, of the trial that was the best in the end, the first is 1",
 }

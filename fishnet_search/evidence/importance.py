@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.samplers import RandomSampler
@@ -28,7 +28,7 @@ TREES = 8
 """Of one forest; there is a forest for each set of decoys, and the shares are means over these."""
 
 DECOYS = 19
-"""At least so many shuffled axes: to explain more than all of them happens to 1 axis in 20 by chance."""
+"""At least so many decoys: to explain more than all of them happens to at most about 1 axis in 20 by chance."""
 
 _BINS = 10
 """Parts of equal width that a range is cut into, so that all parts of it count the same."""
@@ -38,9 +38,10 @@ def importance_frame(axes: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0)
     """Return which share of the variance of validation top-1 each axis explains by itself.
 
     A random forest is fitted to the candidates and taken apart by fANOVA; what the shares lack to 1 is what axes do
-    together, and noise. Beside the axes the forest gets decoys, which are axes whose levels were shuffled among the
-    candidates (as Kursa and Rudnicki have it): what an axis explains only counts if no decoy explains as much. That is
-    needed, since a forest finds something to explain in noise, too, the more the fewer candidates there are.
+    together, and noise. Beside the axes the forest gets decoys, which are levels shuffled among the candidates (as
+    Kursa and Rudnicki have it): what an axis explains only counts if no decoy explains as much. That is needed, since a
+    forest finds something to explain in noise, too, the more the fewer candidates there are, and the more levels an
+    axis has. So all decoys have the levels of the axis that has the most.
 
     An axis that not all candidates have is judged among those that have it, beside the axes that these all have.
 
@@ -71,9 +72,7 @@ def importance_frame(axes: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0)
         having = known[list(mask)]
         always = [name for name in varying(having) if having[name].notna().all()]
         accuracies = complete.loc[having.index, "validation_top1"]
-        accuracies = accuracies.clip(
-            lower=lowest_usual(accuracies)
-        )  # else one that failed to learn is all the variance
+        accuracies = accuracies.clip(lower=lowest_usual(accuracies))  # else what learned nothing is all the variance
         judged = [name for name in names if name in always]
         if judged and len(having) >= FEWEST and accuracies.nunique() > 1:
             rows += _judged(having[always], accuracies, judged, np.random.default_rng(seed))
@@ -109,26 +108,28 @@ def _judged(
     ]
 
 
-def _levels(column: pd.Series) -> list[str] | list[float]:
-    """Return words as they are, numbers as the number of their level if there are few, else of their part of a range.
+def _levels(column: pd.Series) -> list[float]:
+    """Return each level as its number, words in alphabetical order; of a range of many numbers, as that of its part.
 
-    fANOVA integrates over the levels evenly. So levels count the same however far apart they are.
+    fANOVA integrates over a range evenly. So levels count the same however far apart they are. Words are not given to
+    Optuna as words: it would make a column of each, which weighs a level as much as all others together, and take 2ᵏ
+    steps for k of them.
     """
-    if scale_of(column) == "words":
-        return [str(level) for level in column]
-    if column.nunique() <= _BINS:
+    if scale_of(column) == "words" or column.nunique() <= _BINS:
         return [float(code) for code in column.astype("category").cat.codes]
     return [float(place) for place in (places(column) * _BINS).astype(int).clip(upper=_BINS - 1)]
 
 
-def _shares(
-    levels: Mapping[str, list[str] | list[float]], accuracies: list[float], rng: np.random.Generator
-) -> dict[str, float]:
-    """Fit one forest to the axes and a decoy of each, and return the shares of both; a decoy's name ends in '*'."""
-    columns: dict[str, list[Any]] = dict(levels)
-    for name, own in levels.items():
-        columns[f"{name}*"] = [own[i] for i in rng.permutation(len(own))]
-    distributions = {name: _distribution(own) for name, own in columns.items()}
+def _shares(levels: Mapping[str, list[float]], accuracies: list[float], rng: np.random.Generator) -> dict[str, float]:
+    """Fit one forest to the axes and as many decoys, and return the shares of both; a decoy's name ends in '*'."""
+    widest = max(levels.values(), key=lambda own: len(set(own)))
+    columns = dict(levels)
+    for name in levels:
+        columns[f"{name}*"] = [widest[i] for i in rng.permutation(len(widest))]
+    # half a step beyond the ends, so that these count as much as those between
+    distributions: dict[str, BaseDistribution] = {
+        name: FloatDistribution(min(own) - 0.5, max(own) + 0.5) for name, own in columns.items()
+    }
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     trials = [
         create_trial(params=row, distributions=distributions, value=value)
@@ -138,15 +139,13 @@ def _shares(
     with _quiet():
         study = optuna.create_study(direction="maximize", sampler=RandomSampler(seed=0))
         study.add_trials(trials)
-        found = get_param_importances(study, evaluator=forest, normalize=False)
+        try:
+            found = get_param_importances(study, evaluator=forest, normalize=False)
+        except RuntimeError as problem:
+            if "zero total variance" not in str(problem):
+                raise
+            return dict.fromkeys(columns, 0.0)  # no tree has drawn one of the few candidates that differ
     return {name: float(share) for name, share in found.items()}
-
-
-def _distribution(levels: list[str] | list[float]) -> BaseDistribution:
-    numbers = [level for level in levels if isinstance(level, float)]
-    if numbers:  # half a step beyond the ends, so that these count as much as those between
-        return FloatDistribution(min(numbers) - 0.5, max(numbers) + 0.5)
-    return CategoricalDistribution(sorted({str(level) for level in levels}))
 
 
 @contextmanager
@@ -165,7 +164,8 @@ def _quiet() -> Iterator[None]:
 IMPORTANCE_COLUMNS = {
     "axis": "its name",
     "share": "of the variance of validation top-1 that the axis explains by itself, from 0 to 1",
-    "share_by_chance": "the most that a decoy explains, an axis whose levels were shuffled among the candidates",
+    "share_by_chance": "the most that a decoy explains: the levels of the axis with the most, shuffled among the "
+    "candidates",
     "beyond_chance": "whether the axis explains more than every decoy",
     "candidates": "complete candidates that it was judged by: those that have the axis, of many some drawn at random",
     "levels": "different ones among these",

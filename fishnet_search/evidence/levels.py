@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from fishnet_search.evidence.effects import SAME, judged, more_seeds
-from fishnet_search.evidence.frames import evidence, rows_of
-from fishnet_search.evidence.paired import LEVEL, comparisons, holm, next_level
+from fishnet_search.evidence.frames import evidence, rows_of, worth_of_an_image
+from fishnet_search.evidence.paired import BOOTSTRAP_FROM, LEVEL, MOST_SEEDS, comparisons, holm, next_level
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.space.axes import label_of
 from fishnet_search.study.record import StudyRecord, VariantRecord
@@ -45,7 +45,8 @@ def level_effects(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
     """Return one row a level of an axis other than the baseline's: its main effect, and whether the table bears it out.
 
     Args:
-        study: What was planned. Variants rescaled to the baseline's cost and trials outside the plan are left out.
+        study: What was planned. Variants that are rescaled to the baseline's cost, or that it no longer has, are left
+            out; a seed that it no longer has counts like the others, as in the table of variants.
         trials: As from `trial_frame`.
 
     Returns:
@@ -74,7 +75,7 @@ def level_effects(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
         }
         for (axis, level), found in cells.items()
     ]
-    return _tested(pd.DataFrame(rows))
+    return _tested(pd.DataFrame(rows), worth_of_an_image(trials))
 
 
 def part_of(paths: Iterable[str]) -> str:
@@ -121,10 +122,12 @@ def _by_seed(cells: _Cells, seeds: Sequence[int], figures: Mapping[tuple[str, in
     return {"differences": means, "cells_least": min(counts, default=0), "same": same and bool(means)}
 
 
-def _tested(rows: pd.DataFrame) -> pd.DataFrame:
-    compared = comparisons(dict(enumerate(rows["differences"])))
-    levels = rows.join(compared)
-    levels.loc[levels["same"], ["p", "effect_size"]] = np.nan  # they differ by 0 by what they are
+def _tested(rows: pd.DataFrame, step: float) -> pd.DataFrame:
+    # rounding errors of many cells even out
+    steps = step / np.sqrt(rows["cells_least"].clip(lower=1))
+    levels = rows.join(comparisons(rows["differences"].to_dict(), steps.to_dict()))
+    # they differ by 0 by what they are
+    levels.loc[levels["same"], ["difference_ci95", "p", "effect_size"]] = [0.0, np.nan, np.nan]
     levels["p_holm"] = holm(levels["p"])
     levels["verdict"] = [SAME if row.same else judged(row.pairs, row.p_holm) for row in rows_of(levels)]
     levels["more_seeds"] = more_seeds(levels, next_level(levels["p_holm"]))
@@ -143,10 +146,14 @@ LEVEL_COLUMNS = {
     "difference_top1": "mean over seeds of the mean over cells of test top-1 minus that at the baseline's level, "
     "fraction",
     "difference_ci95": "half the width of the 95 % Student-t interval over seeds, not corrected, fraction",
+    "boot_low": f"lower end of the 95 % bootstrap interval of the difference, fraction; from {BOOTSTRAP_FROM} pairs on",
+    "boot_high": "upper end of it",
     "p": "of the paired t test, two-sided, of this one comparison",
     "p_holm": "p corrected by Holm's method for all comparisons of the table of levels",
-    "effect_size": "Cohen's d_z: the mean of the seeds' differences over their standard deviation",
+    "effect_size": "Cohen's d_z: the mean of the seeds' differences over their standard deviation, which is at least "
+    "that of rounding to whole test images",
     "more_seeds": "seeds beyond the pairs there are that would settle a difference as large as the one seen, in 80 of "
-    "100 studies, at the corrected level",
-    "verdict": f"larger than the noise: p_holm is below {LEVEL}",
+    f"100 studies, at the corrected level; 0: it is settled; inf: more than {MOST_SEEDS:,} in all",
+    "verdict": f"larger than the noise: p_holm is below {LEVEL}; within the noise: it is not; same network: the level "
+    "changes nothing",
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from fishnet_search.evidence.frames import rows_of
-from fishnet_search.study.record import StudyRecord, VariantRecord
+from fishnet_search.study.record import RefusedRecord, StudyRecord, VariantRecord
 
 METRICS = {"macs": "MACs", "params": "parameters", "activations": "activations"}
 """Names of the metrics that variants are matched by."""
@@ -30,11 +32,16 @@ def matched_effects(study: StudyRecord, effects: pd.DataFrame) -> pd.DataFrame:
     if study.match is None:
         nothing: pd.DataFrame = pd.DataFrame(columns=list(MATCHED_COLUMNS))
         return nothing
-    found = {row.variant: row for row in rows_of(effects)}
-    twins = {variant.matches: variant for variant in study.variants if variant.matches is not None}
+    (baseline,) = (variant for variant in study.variants if variant.name == study.baseline)
+    table = _Table(
+        metric=study.match,
+        budget=getattr(baseline, study.match),
+        effects={row.variant: row for row in rows_of(effects)},
+        twins={variant.matches: variant for variant in study.variants if variant.matches is not None},
+        refused={one.name: one for one in reversed(study.refused)},
+    )
     raws = [variant for variant in study.variants if variant.matches is None and variant.name != study.baseline]
-    rows = [_row(raw, twins.get(raw.name), study, found) for raw in raws]
-    frame: pd.DataFrame = pd.DataFrame(rows, columns=list(MATCHED_COLUMNS))
+    frame: pd.DataFrame = pd.DataFrame([_row(raw, table) for raw in raws], columns=list(MATCHED_COLUMNS))
     return frame
 
 
@@ -44,15 +51,25 @@ def with_matched(effects: pd.DataFrame, matched: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
-def _row(raw: VariantRecord, twin: VariantRecord | None, study: StudyRecord, found: dict[str, Any]) -> dict[str, Any]:
-    metric = str(study.match)
-    budget = next(getattr(variant, metric) for variant in study.variants if variant.name == study.baseline)
+@dataclass(frozen=True)
+class _Table:
+    """What a row is made from."""
+
+    metric: str
+    budget: int  # of the baseline
+    effects: Mapping[str, Any]  # variant -> its row of the effects
+    twins: Mapping[str, VariantRecord]  # variant -> the one that rescales it
+    refused: Mapping[str, RefusedRecord]
+
+
+def _row(raw: VariantRecord, table: _Table) -> dict[str, Any]:
+    metric, budget = table.metric, table.budget
     told = {"variant": raw.name, "cost_change": getattr(raw, metric) / budget - 1}
-    refusal = next((one for one in study.refused if one.name == f"{raw.name}-same-{metric}"), None)
+    twin, refusal = table.twins.get(raw.name), table.refused.get(f"{raw.name}-same-{metric}")
     if twin is None and refusal is not None:
         unreached = refusal.where.endswith(": match")  # or a limit that it breaks
         return {**told, "matched_by": NO_WIDTH if unreached else REFUSED, "matched_reason": refusal.reason}
-    effect = found[raw.name if twin is None else twin.name]
+    effect = table.effects[raw.name if twin is None else twin.name]
     return {
         **told,
         "matched_by": AS_IT_IS if twin is None else twin.name,

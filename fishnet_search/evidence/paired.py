@@ -7,7 +7,6 @@ studies whose truth is known (`tests/evidence/test_truth.py`).
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -31,18 +30,39 @@ BOOTSTRAP_FROM = 10
 
 RESAMPLES = 9_999
 NO_SPREAD = 1e-9
-"""Standard deviations below are rounding errors: figures of a million images are 1e-6 apart."""
+"""Standard deviations below are rounding errors of arithmetic: figures of a million images are 1e-6 apart."""
 
 FloatArray = NDArray[np.float64]
 
 
-def half_width(values: ArrayLike) -> FloatArray:
-    """Return half the width of the 95 % Student-t interval around the mean; NaN for fewer than two values."""
-    data = np.asarray(values, dtype=np.float64)
-    n = data.shape[-1]
-    if n < 2:
+def spread(differences: ArrayLike, step: ArrayLike = 0.0) -> FloatArray:
+    """Return the standard deviation of the differences, at least that of rounding; NaN for fewer than two seeds.
+
+    A figure is a share of whole images, so that few images may give every seed the same difference by chance. The
+    rounding errors of its two figures, each even over one step, give a difference a standard deviation of step/√6; how
+    much less than that the seeds differ cannot be known.
+
+    Args:
+        differences: One a seed.
+        step: What one test image is worth, for all sets of differences or for each; 0 if nothing is rounded.
+    """
+    data = np.asarray(differences, dtype=np.float64)
+    if data.shape[-1] < 2:
         return np.full(data.shape[:-1], np.nan)
-    half: FloatArray = t_quantile(n) * data.std(axis=-1, ddof=1) / math.sqrt(n)
+    rounding = np.asarray(step, dtype=np.float64) / math.sqrt(6)
+    found: FloatArray = np.maximum(data.std(axis=-1, ddof=1), np.maximum(rounding, NO_SPREAD))
+    return found
+
+
+def half_width(values: ArrayLike, step: ArrayLike = 0.0) -> FloatArray:
+    """Return half the width of the 95 % Student-t interval around the mean; NaN for fewer than two values.
+
+    Args:
+        values: One a seed.
+        step: As of `spread`.
+    """
+    n = np.shape(values)[-1]
+    half: FloatArray = t_quantile(n) * spread(values, step) / math.sqrt(max(n, 1))
     return half
 
 
@@ -52,31 +72,29 @@ def t_quantile(n: ArrayLike) -> FloatArray:
     return quantile
 
 
-def paired_p(differences: ArrayLike) -> FloatArray:
+def paired_p(differences: ArrayLike, step: ArrayLike = 0.0) -> FloatArray:
     """Return p of the paired t test, two-sided; NaN for fewer than two seeds.
 
-    Without any spread it is 0, the limit, but for differences of 0, which are no evidence at all: 1.
+    Args:
+        differences: One a seed.
+        step: As of `spread`.
     """
-    data = np.asarray(differences, dtype=np.float64)
-    if data.shape[-1] < 2:
-        return np.full(data.shape[:-1], np.nan)
-    varied = data.std(axis=-1, ddof=1) > NO_SPREAD
-    p = np.where(np.abs(data.mean(axis=-1)) > NO_SPREAD, 0.0, 1.0)
-    p[varied] = stats.ttest_1samp(data[varied], 0.0, axis=-1).pvalue
+    n = np.shape(differences)[-1]
+    p: FloatArray = 2 * stats.t.sf(np.abs(effect_size(differences, step)) * math.sqrt(n), n - 1)
     return p
 
 
-def effect_size(differences: ArrayLike) -> FloatArray:
-    """Return Cohen's d_z, the mean of the differences over their standard deviation.
+def effect_size(differences: ArrayLike, step: ArrayLike = 0.0) -> FloatArray:
+    """Return Cohen's d_z, the mean of the differences over their spread; NaN for fewer than two seeds.
 
-    Without any spread it is infinite, or NaN for differences of 0; NaN for fewer than two seeds.
+    Args:
+        differences: One a seed.
+        step: As of `spread`.
     """
     data = np.asarray(differences, dtype=np.float64)
     if data.shape[-1] < 2:
         return np.full(data.shape[:-1], np.nan)
-    mean, spread = data.mean(axis=-1), data.std(axis=-1, ddof=1)
-    limit = np.where(np.abs(mean) > NO_SPREAD, np.copysign(np.inf, mean), np.nan)
-    size: FloatArray = np.divide(mean, spread, out=limit, where=spread > NO_SPREAD)
+    size: FloatArray = data.mean(axis=-1) / spread(data, step)
     return size
 
 
@@ -135,11 +153,12 @@ def next_level(corrected: ArrayLike) -> float:
     return LEVEL / max(left, 1)
 
 
-def seeds_to_settle(size: float, level: float = LEVEL) -> float:
+def seeds_to_settle(size: ArrayLike, level: float = LEVEL) -> FloatArray:
     """Return how many seeds find a difference in 80 of 100 studies.
 
     Args:
-        size: Of the difference: its mean over its standard deviation from seed to seed, as from `effect_size`.
+        size: Of the difference, or of many: its mean over its standard deviation from seed to seed, as from
+            `effect_size`.
         level: Of the two-sided paired t test.
 
     Returns:
@@ -147,25 +166,24 @@ def seeds_to_settle(size: float, level: float = LEVEL) -> float:
     """
     from statsmodels.stats.power import TTestPower
 
-    if math.isnan(size) or math.isinf(size):
-        return float("nan") if math.isnan(size) else 2.0
-    power = TTestPower().power
-
-    def short_of(seeds: int) -> bool:
+    sizes = np.abs(np.asarray(size, dtype=np.float64))
+    short = np.ones(sizes.shape)  # as many seeds do not suffice
+    for more in 2 ** np.arange(MOST_SEEDS.bit_length())[::-1]:
         # The tail on the side of the difference: the other one adds to the power what is no finding, and is NaN where
         # it is tiny. A NaN on this side means a power next to 1.
-        return bool(power(abs(size), seeds, level / 2, alternative="larger") < POWER)
+        with np.errstate(all="ignore"):
+            power = TTestPower().power(sizes, short + more, level / 2, alternative="larger")
+        short = short + more * (power < POWER)
+    needed: FloatArray = np.where(short < MOST_SEEDS, short + 1, np.inf)
+    return np.where(np.isnan(sizes), np.nan, needed)
 
-    counts = range(2, MOST_SEEDS + 1)
-    index = bisect_left(counts, True, key=lambda seeds: not short_of(seeds))
-    return float(counts[index]) if index < len(counts) else float("inf")
 
-
-def comparisons(differences: Mapping[Any, Sequence[float]]) -> pd.DataFrame:
+def comparisons(differences: Mapping[Any, Sequence[float]], steps: Mapping[Any, float]) -> pd.DataFrame:
     """Return what each set of paired differences says on its own, before any correction.
 
     Args:
         differences: Name -> one number a seed; none for what has no seed in common with the baseline.
+        steps: Name -> step, as of `spread`.
 
     Returns:
         One row a name, which is the index, in the given order, with the columns `pairs`, `difference_top1`,
@@ -174,24 +192,27 @@ def comparisons(differences: Mapping[Any, Sequence[float]]) -> pd.DataFrame:
     by_count: dict[int, list[Hashable]] = {}
     for name, values in differences.items():
         by_count.setdefault(len(values), []).append(name)
-    frames = [_block(n, names, np.array([differences[name] for name in names])) for n, names in by_count.items()]
+    frames = [
+        _block(n, names, np.array([differences[name] for name in names]), np.array([steps[name] for name in names]))
+        for n, names in by_count.items()
+    ]
     if not frames:
-        return _block(0, [], np.empty((0, 0)))
+        return _block(0, [], np.empty((0, 0)), np.empty(0))
     frame: pd.DataFrame = pd.concat(frames).loc[list(differences)]
     return frame
 
 
-def _block(n: int, names: list[Hashable], data: FloatArray) -> pd.DataFrame:
+def _block(n: int, names: list[Hashable], data: FloatArray, steps: FloatArray) -> pd.DataFrame:
     """Return the rows of names that have the same number of seeds."""
     low, high = bootstrap_interval(data)
     columns: dict[str, Any] = {
         "pairs": n,
         "difference_top1": data.mean(axis=-1) if n else np.nan,
-        "difference_ci95": half_width(data),
+        "difference_ci95": half_width(data, steps),
         "boot_low": low,
         "boot_high": high,
-        "p": paired_p(data),
-        "effect_size": effect_size(data),
+        "p": paired_p(data, steps),
+        "effect_size": effect_size(data, steps),
     }
     frame: pd.DataFrame = pd.DataFrame(columns, index=names)
     return frame

@@ -6,7 +6,7 @@ import pandas as pd
 
 from fishnet_search.study.record import StudyRecord
 
-SMALL = "of full-size ImageNet training, while this study is small: not comparable in level"
+SMALL = "of full-size training, while this study is small: not comparable in level"
 """What is noted at every published figure of a small study."""
 
 
@@ -36,7 +36,7 @@ def published_notes(study: StudyRecord) -> tuple[str, ...]:
     return (
         figures,
         "This is the small version of the study: small networks, small images, few epochs. The published figures are "
-        "of full-size ImageNet training, so the two cannot be compared in level, and an effect that shows in one need "
+        "of full-size training, so the two cannot be compared in level, and an effect that shows in one need "
         "not show in the other.",
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fishnet_search.evidence.candidates import cost_metric, lowest_usual
+from fishnet_search.evidence.candidates import costs_of, lowest_usual
 from fishnet_search.evidence.frames import MISSING, NOT_RUN
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.study.record import EVIDENCE, StudyRecord
@@ -41,7 +41,7 @@ def score_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
         One row a variant in the order of the plan, with the columns that `SCORE_COLUMNS` explains.
     """
     seeds = study.seeds[:1] if is_search(study) else study.seeds
-    costs = {one.name: getattr(one, cost_metric(study)) for one in study.variants if one.matches is None}
+    costs = costs_of(study)
     own = trials[trials["planned"] & trials["variant"].isin(costs) & trials["seed"].isin(seeds)]
     own = own.assign(counts=own["state"].isin(EVIDENCE), stopped=own["state"] == "pruned")
     scores = own.groupby("variant", sort=False).agg(
@@ -62,6 +62,8 @@ def score_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
 def progress_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
     """Return the trials with the first seed in the order in which they began, with what was known after each.
 
+    Twins at the baseline's cost are left out, as in `score_frame`.
+
     Args:
         study: What was planned.
         trials: As from `trial_frame`.
@@ -70,8 +72,8 @@ def progress_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
         One row a trial that was begun, with the columns that `PROGRESS_COLUMNS` explains. A duplicate cost no epochs;
         when it was found is not recorded, so that it follows the candidate that was proposed before it.
     """
-    costs = {variant.name: getattr(variant, cost_metric(study)) for variant in study.variants}
-    first = trials[trials["planned"] & (trials["seed"] == study.seeds[0])]
+    costs = costs_of(study)
+    first = trials[trials["planned"] & trials["variant"].isin(costs) & (trials["seed"] == study.seeds[0])]
     begun = first[~first["state"].isin((MISSING, NOT_RUN))]
     copies = begun["state"] == "duplicate"
     when = pd.to_datetime(begun["started"], utc=True, format="ISO8601").mask(copies).ffill()
@@ -159,10 +161,15 @@ def _area(front: list[tuple[float, float]], corner: Corner) -> float:
     return sum((end - cost) * (top1 - corner.lowest_top1) for (cost, top1), end in zip(front, edges, strict=True))
 
 
-def distinct(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the candidates with each experiment once: one under two names, of equal keys, counts as one."""
-    same = scores["key"].notna() & scores.duplicated("key")
-    once: pd.DataFrame = scores[~same]
+def distinct(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the candidates or trials with each experiment once: of those of equal keys the first, complete if one is.
+
+    Args:
+        rows: As from `score_frame`, or of one seed from `trial_frame`.
+    """
+    complete_first = rows.sort_values("state", key=lambda states: ~states.isin(EVIDENCE), kind="stable")
+    again = complete_first["key"].notna() & complete_first.duplicated("key")
+    once: pd.DataFrame = rows[~again.reindex(rows.index)]
     return once
 
 

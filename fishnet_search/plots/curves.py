@@ -23,10 +23,10 @@ def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, colum
     Args:
         curves: As from `curve_frame`, of trials whose figures count.
         look: As from `looks`.
-        column: Of `curves`; top-1 is drawn in per cent.
+        column: Of `curves`; accuracies are drawn in per cent.
         ax: To draw on.
     """
-    scale = 100 if column.endswith("top1") else 1
+    scale = 100 if is_accuracy(column) else 1
     most = curves.groupby("variant")["seed"].nunique().max()
     few = curves["epoch"].max() <= 12  # so that a single epoch is seen, and many are not hidden
     for variant, own in curves.groupby("variant", sort=False):
@@ -47,14 +47,29 @@ def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, colum
         )
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set(xlabel="epoch", ylabel="", xlim=(0.5, curves["epoch"].max() + 0.5))
-    if column.endswith("loss"):
-        ax.set_yscale("log")
-        wide = curves[column].max() > 10 * curves[column].min()  # else there would be a tick or none
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5))
-        ax.yaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    else:  # the steep start would leave no room for the differences at the end
-        late = scale * curves.loc[curves["epoch"] > curves["epoch"].max() / 4, column]
-        margin = max(0.05 * float(np.ptp(late)), 0.5)
-        ax.set_ylim(late.min() - margin, late.max() + margin)
+    if is_accuracy(column):
+        _leave_out_the_start(curves, column, ax)
+    elif column.endswith("loss") and curves[column].min() > 0:
+        _count_by_ratios(curves[column], ax)
     return ax
+
+
+def is_accuracy(column: str) -> bool:
+    """Tell whether a column of curves is a fraction that is drawn in per cent."""
+    return column.endswith(("top1", "top5"))
+
+
+def _leave_out_the_start(curves: pd.DataFrame, column: str, ax: Axes) -> None:
+    """Show the range of all but the first quarter, whose steep start would leave no room for the differences later."""
+    late = 100 * curves.loc[curves["epoch"] > curves["epoch"].max() / 4, column]
+    margin = max(0.05 * float(np.ptp(late)), 0.5)
+    ax.set_ylim(late.min() - margin, late.max() + margin)
+
+
+def _count_by_ratios(losses: pd.Series[float], ax: Axes) -> None:
+    """Give a logarithmic axis some ticks, be its range ever so small."""
+    ax.set_yscale("log")
+    wide = losses.max() > 10 * losses.min()  # else there would be a tick or none
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

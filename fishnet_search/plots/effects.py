@@ -16,7 +16,7 @@ from fishnet_search.evidence.effects import LARGER
 from fishnet_search.evidence.frames import rows_of
 from fishnet_search.evidence.matched import AS_IT_IS, NO_WIDTH, REFUSED
 from fishnet_search.evidence.wording import points
-from fishnet_search.plots.looks import BASELINE_COLOUR, QUIET, Look, wrapped
+from fishnet_search.plots.looks import BASELINE_COLOUR, QUIET, Look, seeds_told, wrapped
 
 SEEDS_BELOW = 0.27
 """How far the single seeds are drawn below their mean, in rows."""
@@ -32,7 +32,8 @@ _INSTEAD = {AS_IT_IS: "matched as it is", NO_WIDTH: "no width matches", REFUSED:
 def plot_effects(effects: pd.DataFrame, pairs: pd.DataFrame, look: Mapping[str, Look], *, ax: Axes) -> Axes:
     """Draw each variant's difference to the baseline with its interval above the paired difference of every seed.
 
-    A filled marker is larger than the noise, a hollow one is not or has no interval.
+    A filled marker is larger than the noise, a hollow one is not or has no interval. A mean over fewer pairs than there
+    are seeds says so.
 
     Args:
         effects: Rows of `variant_effects` that have a difference.
@@ -44,7 +45,7 @@ def plot_effects(effects: pd.DataFrame, pairs: pd.DataFrame, look: Mapping[str, 
     places = {variant: float(y) for y, variant in enumerate(order)}
     _draw_seeds(pairs, {variant: y + SEEDS_BELOW for variant, y in places.items()}, ax)
     for row in rows_of(effects):
-        _draw_effect(row, places[row.variant], look[row.variant], ax)
+        _draw_effect(row, places[row.variant], look[row.variant], ax, most=_most(effects))
     return _with_rows([wrapped(variant) for variant in order], ax)
 
 
@@ -67,7 +68,7 @@ def plot_matched_effects(
     places |= {twin: y + APART for y, twin in enumerate(matched["matched_by"]) if twin in look}
     _draw_seeds(pairs, {variant: y + SEEDS_BELOW / 2 for variant, y in places.items()}, ax)
     for row in rows_of(effects[effects["variant"].isin(places) & (effects["pairs"] > 0)]):
-        _draw_effect(row, places[row.variant], look[row.variant], ax)
+        _draw_effect(row, places[row.variant], look[row.variant], ax, most=_most(effects))
     for y, by in enumerate(matched["matched_by"]):
         if by in _INSTEAD:
             ax.annotate(_INSTEAD[by], (1.02, y + APART), xycoords=ax.get_yaxis_transform(), va="center", color=QUIET)
@@ -79,7 +80,12 @@ def _draw_seeds(pairs: pd.DataFrame, places: Mapping[str, float], ax: Axes) -> N
     sns.scatterplot(x=100 * pairs["difference"], y=below, color=QUIET, alpha=0.7, s=20, linewidth=0, ax=ax)
 
 
-def _draw_effect(row: Any, y: float, look: Look, ax: Axes) -> None:
+def _most(effects: pd.DataFrame) -> int:
+    """Return how many seeds differences should be means over."""
+    return int(effects[["seeds", "seeds_planned"]].to_numpy().max(initial=0))
+
+
+def _draw_effect(row: Any, y: float, look: Look, ax: Axes, *, most: int) -> None:
     larger = row.verdict == LARGER
     ax.errorbar(
         100 * row.difference_top1,
@@ -95,7 +101,7 @@ def _draw_effect(row: Any, y: float, look: Look, ax: Axes) -> None:
         zorder=3,
     )
     ax.annotate(
-        points(row.difference_top1, row.difference_ci95),
+        points(row.difference_top1, row.difference_ci95) + seeds_told(row.pairs, most=most),
         (1.02, y),
         xycoords=ax.get_yaxis_transform(),
         va="center",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 import pandas as pd
@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from fishnet_search.plots.curves import plot_learning_curve
 from fishnet_search.plots.effects import plot_effects, plot_matched_effects
 from fishnet_search.plots.looks import QUIET, Look, line_count, wrapped
-from fishnet_search.plots.scatter import plot_accuracy_against_macs, plot_candidates
+from fishnet_search.plots.scatter import plot_accuracy_against_macs
 
 WIDTH = 8.6
 """Inches of every figure, so that all have letters of one size on the page."""
@@ -47,15 +47,6 @@ def draw_matched_effects(
     return figure
 
 
-def draw_candidates(candidates: pd.DataFrame, look: Mapping[str, Look], metric: str) -> Figure:
-    """Return the figure of all that a search has tried."""
-    figure = Figure(
-        figsize=(WIDTH, max(4.0, 1.2 + LINE_HEIGHT * line_count(list(look)) * len(look))), layout="constrained"
-    )
-    plot_candidates(candidates, look, metric, ax=figure.subplots())
-    return figure
-
-
 def draw_accuracy_against_macs(measured: pd.DataFrame, look: Mapping[str, Look]) -> Figure:
     """Return the figure of accuracy against cost, high enough for its labels."""
     lines = line_count(measured["variant"].tolist()) * len(measured)
@@ -67,15 +58,20 @@ def draw_accuracy_against_macs(measured: pd.DataFrame, look: Mapping[str, Look])
 def draw_learning_curves(curves: pd.DataFrame, look: Mapping[str, Look]) -> Figure:
     """Return the figure of validation top-1 and training loss side by side with one legend below."""
     variants = curves["variant"].unique().tolist()
-    longest = max(len(line) for variant in variants for line in wrapped(variant).splitlines())
-    columns = min(max(LEGEND_WIDTH // (longest + 14), 1), 4)
-    rows = ceil(len(variants) / columns) * line_count(variants)
-    figure = Figure(figsize=(WIDTH, 3.6 + 0.22 * rows), layout="constrained")
+    columns, height = legend_size(variants)
+    figure = Figure(figsize=(WIDTH, 3.6 + height), layout="constrained")
     left, right = figure.subplots(1, 2)
     plot_learning_curve(curves, look, column="validation_top1", ax=left)
     plot_learning_curve(curves, look, column="train_loss", ax=right)
     left.set_title("validation top-1 (%)")
-    right.set_title("training loss (logarithmic)")
+    right.set_title("training loss (logarithmic)" if right.get_yscale() == "log" else "training loss")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False)
     return figure
+
+
+def legend_size(names: Sequence[str]) -> tuple[int, float]:
+    """Return in how many columns names stand below a figure, and how many inches that takes."""
+    longest = max(len(line) for name in names for line in wrapped(name).splitlines())
+    columns = min(max(LEGEND_WIDTH // (longest + 14), 1), 4)
+    return columns, 0.22 * ceil(len(names) / columns) * line_count(names)

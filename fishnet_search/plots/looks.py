@@ -61,9 +61,19 @@ def wrapped(name: str) -> str:
     return "\n".join(lines)
 
 
+def in_legend(label: str) -> str:
+    """Return a label that a legend shows: Matplotlib leaves out those that begin with an underscore."""
+    return f" {label}" if label.startswith("_") else label
+
+
 def seeds_label(variant: str, n: int, *, most: int) -> str:
     """Name a variant, and its seeds where they are fewer than those of others."""
-    return wrapped(variant) if n == most else f"{wrapped(variant)} (n = {n})"
+    return in_legend(wrapped(variant)) + seeds_told(n, most=most)
+
+
+def seeds_told(n: int, *, most: int) -> str:
+    """Return ' (n = 2)' where a mean is over fewer seeds than others."""
+    return "" if n >= most else f" (n = {n})"
 
 
 def line_count(names: Sequence[str]) -> int:

@@ -116,6 +116,8 @@ def cost_name(metric: str, most: float) -> str:
 
 def _label_beside(x: np.ndarray, y: np.ndarray, labels: Sequence[str], colours: Sequence[str], ax: Axes) -> None:
     """Write names right of the axes, each joined to its point by a line, none over another."""
+    if not labels:
+        return
     ax.autoscale_view()
     low, high = ax.get_ylim()
     ax.set_ylim(low, high)

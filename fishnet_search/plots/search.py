@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from fishnet_search.evidence.candidates import lowest_usual, pareto_front
 from fishnet_search.evidence.frames import evidence, rows_of
 from fishnet_search.evidence.search import Corner
-from fishnet_search.plots.looks import BASELINE_COLOUR, QUIET
+from fishnet_search.plots.looks import BASELINE_COLOUR, QUIET, Look, in_legend, wrapped
 from fishnet_search.plots.scatter import cost_unit
 
 MOST_POINTS = 1_000
@@ -83,35 +83,54 @@ def plot_progress(progress: pd.DataFrame, *, against: str, baseline: str, ax: Ax
     return ax
 
 
-def plot_front(scores: pd.DataFrame, corner: Corner, metric: str, baseline: str, *, ax: Axes) -> Axes:
+def plot_front(scores: pd.DataFrame, corner: Corner | None, metric: str, look: Mapping[str, Look], *, ax: Axes) -> Axes:
     """Draw accuracy against cost, the front as a line, and what it dominates of the rectangle in colour.
+
+    Variants that are far out below are outside the axes, and so have no label for a legend.
 
     Args:
         scores: As from `score_frame`.
-        corner: As from `corner_of`.
+        corner: As from `corner_of`; without one there is no trade between accuracy and cost, and no line is drawn.
         metric: Which cost it is.
-        baseline: Name of the variant that is drawn as a black ring.
+        look: As from `looks`, of the variants that are marked and labelled.
         ax: To draw on.
     """
-    unit, label = cost_unit(metric, corner.highest_cost)
     seen = evidence(scores).dropna(subset=["cost"])
+    unit, label = cost_unit(metric, float(seen["cost"].max()))
     front = pareto_front(seen)
     shown = thinned(seen, MOST_POINTS)
     ax.scatter(shown["cost"] / unit, 100 * shown["validation_top1"], s=16, color=QUIET, alpha=0.6, linewidth=0)
+    if corner is not None:
+        _shade(front, corner, unit, ax)
+    ax.scatter(front["cost"] / unit, 100 * front["validation_top1"], s=26, color=ACCENT, linewidth=0, zorder=3)
+    low, high = usual_range(seen["validation_top1"])
+    for row in rows_of(seen[seen["variant"].isin(look) & (seen["validation_top1"] >= low)]):
+        own = look[row.variant]
+        ax.plot(
+            row.cost / unit,
+            100 * row.validation_top1,
+            marker=own.marker,
+            markersize=9,
+            markerfacecolor="none",
+            markeredgewidth=1.6,
+            color=own.colour,
+            linestyle="",
+            label=in_legend(wrapped(row.variant)),
+            zorder=4,
+        )
+    ax.set_ylim(100 * low, 100 * high)
+    ax.set(xlabel=label, ylabel="validation top-1 (%)")
+    return ax
+
+
+def _shade(front: pd.DataFrame, corner: Corner, unit: float, ax: Axes) -> None:
+    """Draw a front as a staircase to the highest cost, what it dominates, and the reference point."""
     edge_x = np.append(front["cost"], corner.highest_cost) / unit
     edge_y = 100 * np.append(front["validation_top1"], front["validation_top1"].iloc[-1])
     ax.fill_between(edge_x, edge_y, 100 * corner.lowest_top1, step="post", color=ACCENT, alpha=0.12, linewidth=0)
     ax.step(edge_x, edge_y, where="post", color=ACCENT, linewidth=1.6)
-    ax.scatter(front["cost"] / unit, 100 * front["validation_top1"], s=26, color=ACCENT, linewidth=0, zorder=3)
-    own = seen[seen["variant"] == baseline]
-    at = own["cost"] / unit, 100 * own["validation_top1"]
-    ax.scatter(*at, s=64, facecolor="none", edgecolor=BASELINE_COLOUR, linewidth=1.5, zorder=4)
     point = corner.highest_cost / unit, 100 * corner.lowest_top1
     ax.scatter(*point, marker="X", s=46, color=BASELINE_COLOUR, linewidth=0, zorder=4, clip_on=False)
-    margin = 0.06 * (corner.highest_top1 - corner.lowest_top1)
-    ax.set_ylim(100 * (corner.lowest_top1 - margin), 100 * (corner.highest_top1 + margin))
-    ax.set(xlabel=label, ylabel="validation top-1 (%)")
-    return ax
 
 
 def plot_hypervolume(shares: pd.Series[float], *, ax: Axes) -> Axes:
@@ -166,7 +185,7 @@ def plot_error_distribution(groups: Mapping[str, pd.DataFrame], *, ax: Axes) -> 
         own = distribution.iloc[rows]
         x, y = np.append(own["error"].iloc[0], own["error"]), np.append(0.0, own["share"])
         look = {"color": BASELINE_COLOUR, "linewidth": 1.8} if i == 0 else {"color": palette[i - 1], "linewidth": 1.4}
-        ax.step(100 * x, 100 * y, where="post", linestyle=dashes[i % len(dashes)], label=name, **look)
+        ax.step(100 * x, 100 * y, where="post", linestyle=dashes[i % len(dashes)], label=in_legend(name), **look)
     everyone = next(iter(groups.values()))
     quarter, three = (
         everyone.loc[everyone["share"] >= part * everyone["share"].max(), "error"].min() for part in (0.25, 0.75)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -41,14 +41,14 @@ def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
         sentences.append(f"Within the noise: {len(within):,} variants, with differences {span}.")
     elif within:
         sizes = [points(row.difference_top1, row.difference_ci95) for row in within]
-        named = (
+        named = [
             f"{row.variant} ({size} points, {seed_count(row.pairs)})" for row, size in zip(within, sizes, strict=True)
-        )
+        ]
         sentences.append(f"Within the noise: {', '.join(named)}.")
     sentences += [*_undone_by_correction(judged), *further_seeds(judged)]
     if alone:
-        named = (f"{row.variant} ({points(row.difference_top1)} points)" for row in alone)
-        sentences.append(f"One seed in common with the baseline, so no interval and no verdict: {', '.join(named)}.")
+        named = [f"{row.variant} ({points(row.difference_top1)} points)" for row in alone]
+        sentences.append(f"One seed in common with the baseline, so no interval and no verdict: {listed(named)}.")
     return sentences
 
 
@@ -66,10 +66,10 @@ def matched_differences(analysis: Analysis) -> list[str]:
     at_cost = at_cost[0].lower() + at_cost[1:]
     sentences = [f"At the baseline's {metric}, {at_cost} As they are, {as_they_are} {_is(plain[LARGER])} {LARGER}."]
     long = len(told) > 2 * MOST_LISTED
-    quiet = [row.variant for one, other, row in told if long and {one, other} <= {WITHIN}]
-    sentences += [_matched_pair(raw[row.variant], row, metric) for row in rows if row.variant not in quiet]
+    quiet = {row.variant: row for one, other, row in told if long and {one, other} <= {WITHIN}}
+    sentences += _matched_pairs([row for row in rows if row.variant not in quiet], raw, metric)
     if quiet:
-        sentences.append(f"Within the noise as they are and at the baseline's {metric}: {listed(quiet)}.")
+        sentences.append(f"Within the noise as they are and at the baseline's {metric}: {listed([*quiet])}.")
     judged = rows_of(effects[effects["same_as"].isna()])
     return [*sentences, *_undone_by_correction(judged), *further_seeds(judged)]
 
@@ -108,10 +108,25 @@ def not_compared(baseline: str, effects: pd.DataFrame) -> list[str]:
             f"{listed(equal)} {_is(len(equal))} the same network as {the_baseline(baseline)}, trained by the same "
             "recipe: a difference of 0 is no finding."
         )
-    twice = rows_of(effects[effects["same_as"].notna() & (effects["verdict"] != SAME)])
-    sentences += [f"{row.variant} is the same network and recipe as {row.same_as}: they count as one." for row in twice]
+    twice = effects[effects["same_as"].notna() & (effects["verdict"] != SAME)]
+    sentences += _equals({str(owner): own["variant"].tolist() for owner, own in twice.groupby("same_as", sort=False)})
     if apart := effects.loc[effects["verdict"] == NOT_COMPARED, "variant"].tolist():
         sentences.append(f"No complete seed in common with the baseline, so not compared: {listed(apart)}.")
+    return sentences
+
+
+def _equals(equals: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say which variants are the same as another, of many such groups the first.
+
+    Args:
+        equals: Variant -> those that are the same.
+    """
+    sentences = [
+        f"{listed(names)} {_is(len(names))} the same network and recipe as {owner}: they count as one."
+        for owner, names in list(equals.items())[:MOST_TOLD]
+    ]
+    if more := sum(len(names) for names in list(equals.values())[MOST_TOLD:]):
+        sentences.append(f"{more:,} more, which table.csv names, {_is(more)} the same as another.")
     return sentences
 
 
@@ -145,10 +160,22 @@ def _headline(baseline: str, larger: int, judged: int) -> str:
 def _difference(row: Any, baseline: str) -> str:
     side = "above" if row.difference_top1 > 0 else "below"
     size = points(abs(row.difference_top1), row.difference_ci95).lstrip("+")
-    sentence = f"{row.variant} is {size} points {side} {the_baseline(baseline)} over {seed_count(row.pairs)}: {LARGER}."
-    if row.difference_ci95 < 1e-9:
-        sentence += " The difference is the same with every seed; with few test images that can be chance: add seeds."
-    return sentence
+    return f"{row.variant} is {size} points {side} {the_baseline(baseline)} over {seed_count(row.pairs)}: {LARGER}."
+
+
+def _matched_pairs(rows: Sequence[Any], raw: Mapping[str, Any], metric: str) -> list[str]:
+    """Tell of each variant as it is and at the baseline's cost, of many those with the largest differences."""
+    told = sorted(rows, key=lambda row: -_largest(raw[row.variant], row))[:MOST_TOLD]
+    sentences = [_matched_pair(raw[row.variant], row, metric) for row in rows if row in told]
+    if len(rows) > len(told):
+        sentences.append(f"{len(rows) - len(told):,} more, which the table has, differ by less.")
+    return sentences
+
+
+def _largest(raw: Any, row: Any) -> float:
+    """Return the larger of the differences as it is and at the baseline's cost."""
+    sizes = (abs(raw.difference_top1), abs(row.matched_difference_top1))
+    return max((size for size in sizes if not math.isnan(size)), default=0.0)
 
 
 def _matched_pair(raw: Any, row: Any, metric: str) -> str:

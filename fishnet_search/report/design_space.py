@@ -48,7 +48,8 @@ def importance_section(analysis: Analysis) -> Section | None:
         return None
     figure = Figure(figsize=(WIDTH, 1.0 + 0.34 * len(importance)), layout="constrained")
     plot_importance(importance, ax=figure.subplots())
-    left_out = [name for name in varying(axis_frame(study)) if name not in set(importance["axis"])]
+    judged = set(importance["axis"])
+    left_out = [name for name in varying(axis_frame(study)) if name not in judged]
     few = f" Too few candidates for a judgement: {listed(left_out)}." if left_out else ""
     most = int(importance["candidates"].max())
     sampled = (
@@ -61,10 +62,10 @@ def importance_section(analysis: Analysis) -> Section | None:
         figure=figure,
         caption="Share of the variance of validation top-1 that each axis explains by itself (fANOVA by Optuna's "
         f"random forest, complete candidates {of_seeds(study)}). The black mark is the most that any of {DECOYS} or "
-        "more decoys explains, axes whose levels were shuffled among the candidates: a bar that ends below it is "
-        "hollow, and no finding; of 20 axes that change nothing, expect one to end above it. An axis "
-        "that not all candidates have is judged among those that have it. Accuracies that "
-        "are far out below count as the lowest that is not."
+        "more decoys explains, which are the levels of the axis with the most, shuffled among the candidates: a bar "
+        "that ends below it is hollow, and no finding; of 20 axes that change nothing, expect at most about one to end "
+        "above it. An axis that not all candidates have is judged among those that have it. Accuracies that are far "
+        "out below count as the lowest that is not."
         f"{sampled}{few}{incomplete(scores)}",
         table=_importance_table(importance),
         words=("axis",),
@@ -138,7 +139,8 @@ def errors_section(analysis: Analysis) -> Section | None:
 def _halves(analysis: Analysis, scores: pd.DataFrame) -> Mapping[str, Mapping[str, pd.DataFrame]]:
     """Return the distributions of the first and second half of a search in time."""
     order = progress_frame(analysis.study, analysis.trials)["variant"]
-    own = scores.set_index("variant").loc[[variant for variant in order if variant in set(scores["variant"])]]
+    scored = scores.set_index("variant")
+    own = scored.loc[order[order.isin(scored.index)]]
     half = len(own) // 2
     parts = {"first half of the trials": own.iloc[:half], "second half": own.iloc[half:]}
     if any(len(evidence(part)) < OF_A_LEVEL for part in parts.values()):
@@ -200,7 +202,7 @@ def coordinates_section(analysis: Analysis) -> Section | None:
     chosen = names
     if len(names) > MOST_AXES:
         important = importance_frame(axes, scores)["axis"].tolist()
-        first = [*important, *(name for name in names if name not in set(important))][:MOST_AXES]
+        first = list(dict.fromkeys([*important, *names]))[:MOST_AXES]
         chosen = [name for name in names if name in first]
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     plot_parallel_coordinates(axes[chosen], scores, cost_metric(study), ax=figure.subplots())

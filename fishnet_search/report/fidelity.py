@@ -25,7 +25,8 @@ def fidelity_section(analysis: Analysis) -> Section | None:
     """Show how well ranks at an epoch agree with those in the end, and whom stopping there would have lost."""
     study = analysis.study
     races = races_of(analysis.trials, analysis.curves)
-    stops = hurdle_frame(analysis.trials, analysis.curves, study.seeds[0])
+    asked = {variant.name: variant.recipe.epochs for variant in study.variants}
+    stops = hurdle_frame(analysis.trials, analysis.curves, study.seeds[0], asked)
     if not races:
         return None if stops.empty else _only_stops(stops, analysis)
     epochs = races[0].curves.shape[1]
@@ -98,9 +99,11 @@ def _stopped(stops: pd.DataFrame, analysis: Analysis) -> str:
     where = [f"{row.stopped:,} of {row.reached:,} after epoch {row.epoch}" for row in rows_of(stops)]
     placed = [f"{row.place_of_best:,} of {row.reached:,}" for row in rows_of(stops)]
     rule = str(analysis.study.stop or "early stopping")
+    mixed = len({variant.recipe.epochs for variant in analysis.study.variants}) > 1
+    alike = ", among the trials that were to have as many epochs as the best," if mixed else ","
     return (
-        f"With seed {analysis.study.seeds[0]}, {rule} stopped {listed(where)}. There the trial that was the best in "
-        f"the end had place {listed(placed)}."
+        f"With seed {analysis.study.seeds[0]}{alike} {rule} stopped {listed(where)}. There the trial that was the best "
+        f"in the end had place {listed(placed)}."
     )
 
 

@@ -20,6 +20,9 @@ from fishnet_search.report.section import Section
 ROW = 0.3
 """Inches that a row of the figure takes."""
 
+MOST_LEVELS = 60
+"""Levels that the figure has; the table has them all."""
+
 
 def levels_section(analysis: Analysis) -> Section | None:
     """Return the main effects of levels in words, figure and table; None where the table of variants says all.
@@ -31,17 +34,19 @@ def levels_section(analysis: Analysis) -> Section | None:
     shown = levels[(levels["pairs"] > 0) & (levels["verdict"] != SAME)]
     if shown.empty:
         return None
-    figure = Figure(figsize=(WIDTH, 1.2 + ROW * (len(shown) + shown["axis"].nunique())), layout="constrained")
-    plot_levels(shown, ax=figure.subplots())
+    drawn = shown.loc[shown["difference_top1"].abs().nlargest(MOST_LEVELS).index.sort_values()]
+    figure = Figure(figsize=(WIDTH, 1.2 + ROW * (len(drawn) + drawn["axis"].nunique())), layout="constrained")
+    plot_levels(drawn, ax=figure.subplots())
     return Section(
         name="levels",
         title="Effects by part",
         text=level_sentences(levels),
         figure=figure,
         caption="Main effect of each level of each axis: within a seed the mean over the variants that differ in "
-        f"nothing else, then the mean over {_over(shown)}, with its 95 % interval, which is of this one comparison. "
+        f"nothing else, then the mean over {_over(drawn)}, with its 95 % interval, which is of this one comparison. "
         f"Filled and bold: larger than the noise after Holm's correction for all {_tests(levels)} levels tested here. "
-        "Hollow: within the noise, or one seed only. Colours and markers are of parts.",
+        "Hollow: within the noise, or one seed only. Colours and markers are of parts."
+        f"{_largest(drawn, shown)}",
         table=_table(levels),
         words=("axis", "part", "level", "against", "verdict"),
         notes=_notes(analysis),
@@ -87,6 +92,10 @@ def _named(row: Any) -> str:
 
 def _size(row: Any) -> str:
     return points(row.difference_top1, row.difference_ci95)
+
+
+def _largest(drawn: pd.DataFrame, shown: pd.DataFrame) -> str:
+    return f" Of {len(shown):,} levels the {len(drawn)} of largest effect are drawn." if len(drawn) < len(shown) else ""
 
 
 def _over(levels: pd.DataFrame) -> str:

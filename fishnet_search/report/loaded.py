@@ -23,13 +23,13 @@ from matplotlib.axes import Axes
 
 from fishnet_search.errors import StudyError
 from fishnet_search.evidence.analysis import Analysis, analyse
-from fishnet_search.evidence.candidates import cost_metric, pareto_front
+from fishnet_search.evidence.candidates import best_variant, cost_metric, pareto_front
 from fishnet_search.evidence.effects import SAME
-from fishnet_search.evidence.frames import curve_frame, evidence, rows_of, trial_frame
+from fishnet_search.evidence.frames import CURVE_COLUMNS, curve_frame, evidence, trial_frame
 from fishnet_search.evidence.plan import in_order_of_plan
 from fishnet_search.evidence.search import score_frame
 from fishnet_search.evidence.wording import percent, seed_count
-from fishnet_search.plots.curves import plot_learning_curve
+from fishnet_search.plots.curves import is_accuracy, plot_learning_curve
 from fishnet_search.plots.effects import plot_effects
 from fishnet_search.plots.figures import WIDTH
 from fishnet_search.plots.scatter import plot_accuracy_against_macs, plot_candidates
@@ -46,6 +46,8 @@ from fishnet_search.train.recipe import Recipe
 
 MOST_ROWS = 20
 """Of a table that an object shows of itself."""
+
+_DRAWN = [column for column in CURVE_COLUMNS if column not in ("variant", "seed", "state", "epoch")]
 
 
 def load_study(study: str | Path, studies: str | Path = "studies") -> LoadedStudy:
@@ -144,9 +146,8 @@ class LoadedStudy:
     @cached_property
     def best(self) -> Best:
         """The best by validation top-1 of the variants with the most seeds; of equals the one with fewer MACs."""
-        most = self.effects[self.effects["seeds"] == self.effects["seeds"].max()]
-        ranked = most.sort_values(["validation_top1_mean", "macs"], ascending=[False, True], kind="stable")
-        first = rows_of(ranked)[0]
+        first = best_variant(self.effects)
+        self._need(first.seeds > 0, "no variant that is compared has a complete trial")
         trial = next(trial for trial in self.records if trial.variant == first.variant)
         return Best(
             variant=first.variant,
@@ -184,6 +185,7 @@ class LoadedStudy:
         """
         effects = drawn(self.analysis)
         measured = effects[effects["seeds"] > 0]
+        self._need(not measured.empty, "no variant that is compared has a complete trial")
         with axes_for(ax, max(4.0, 1.2 + 0.2 * len(measured))) as axes:
             return plot_accuracy_against_macs(measured, look_of(self.analysis), ax=axes)
 
@@ -191,15 +193,21 @@ class LoadedStudy:
         """Draw the mean over seeds after each epoch, from the lowest to the highest seed as a band.
 
         Args:
-            column: Of `curves`.
+            column: One of the figures in `curves`.
             ax: To draw on; by default a new figure's, which a notebook shows.
+
+        Raises:
+            StudyError: There is no such column, or nothing to draw.
         """
+        if column not in _DRAWN:
+            raise StudyError(f"curves have no figures {column!r}{nearest(column, _DRAWN)}")
         look = look_of(self.analysis)
         curves = evidence(self.curves[self.curves["variant"].isin(look)])
+        self._need(not curves.empty, "no variant that is compared has a complete trial")
         with axes_for(ax, 4.0) as axes:
             plot_learning_curve(curves, look, column=column, ax=axes)
             label = column.replace("_", " ").replace("top", "top-")
-            axes.set_ylabel(f"{label} (%)" if column.endswith("top1") else label)
+            axes.set_ylabel(f"{label} (%)" if is_accuracy(column) else label)
             axes.legend(frameon=False)
             return axes
 
@@ -210,7 +218,8 @@ class LoadedStudy:
             ax: To draw on; by default a new figure's, which a notebook shows.
         """
         scores = self._scores
-        self._need(not evidence(scores).empty, "no variant has completed all the seeds that its score is taken over")
+        seen = evidence(scores).dropna(subset="cost")
+        self._need(not seen.empty, "no variant has completed all the seeds that its score is taken over")
         look = look_of(self.analysis)
         with axes_for(ax, max(4.0, 1.2 + 0.2 * len(look))) as axes:
             return plot_candidates(scores, look, cost_metric(self.record), ax=axes)
@@ -277,4 +286,5 @@ def axes_for(ax: Axes | None, height: float) -> Iterator[Axes]:
 
 def as_html(table: pd.DataFrame) -> str:
     """Return a table of strings as HTML, of a long one the first and last rows."""
-    return table.to_html(index=False, border=0, max_rows=MOST_ROWS)
+    with pd.option_context("display.max_colwidth", None):  # pandas cuts longer cells
+        return table.to_html(index=False, border=0, max_rows=MOST_ROWS)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
 
 from fishnet_search.drawing.fish import draw
 from fishnet_search.evidence.analysis import Analysis
-from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.candidates import best_variant
 from fishnet_search.evidence.wording import percent, seed_count, the_baseline
 from fishnet_search.graph.build import build_graph
 from fishnet_search.spec.families import Spec
@@ -35,6 +32,8 @@ def draw_networks(analysis: Analysis) -> tuple[Drawing, ...]:
         f"has the highest validation top-1, {percent(best.validation_top1_mean)} % over {seed_count(int(best.seeds))}"
     )
     capital = the_baseline(baseline)[0].upper() + the_baseline(baseline)[1:]
+    if best.seeds == 0:
+        return (_drawing("network-baseline", capital, baseline, specs[baseline]),)
     if best.variant == baseline:
         return (_drawing("network-baseline", f"{capital}, which {words}", baseline, specs[baseline]),)
     if not is_other:
@@ -44,16 +43,6 @@ def draw_networks(analysis: Analysis) -> tuple[Drawing, ...]:
         _drawing("network-baseline", capital, baseline, specs[baseline]),
         _drawing("network-best", f"{best.variant} {words}", best.variant, specs[best.variant]),
     )
-
-
-def best_variant(effects: pd.DataFrame) -> Any:
-    """Return the row with the highest mean validation top-1, of those with most seeds; of equals the cheaper.
-
-    Test images have no say: what they judge must not be chosen by them.
-    """
-    full = effects[effects["seeds"] == effects["seeds"].max()]
-    order = full.sort_values(["validation_top1_mean", "macs"], ascending=[False, True], kind="stable")
-    return rows_of(order)[0]
 
 
 def _drawing(name: str, title: str, variant: str, spec: Spec) -> Drawing:

@@ -94,6 +94,9 @@ def _verdicts(effects: pd.DataFrame) -> list[str]:
             f"after Holm's correction for the {compared} comparisons of the table: of 20 tables in which nothing "
             "differs, at most one is expected to show any. The intervals are of single comparisons and not corrected."
         ]
+    notes.append("The effect size is the mean of the paired differences over their standard deviation (Cohen's d_z).")
+    if effects["boot_low"].notna().any():
+        notes.append("The bootstrap interval draws seeds again and again, and takes no distribution for granted.")
     if effects["more_seeds"].between(1, MOST_SEEDS).any():
         notes.append(
             "How many more seeds would settle a difference takes difference and spread for what they were here; from "

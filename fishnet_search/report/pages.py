@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,6 +20,15 @@ from fishnet_search.report.pictures import Shown
 from fishnet_search.report.provenance import Facts
 from fishnet_search.report.trials import TrialDetail
 from fishnet_search.study.record import StudyRecord, TrialRecord
+
+MOST_ROWS = 60
+"""Rows of a table that is not folded."""
+
+MOST_ROWS_FOLDED = 1_000
+"""Rows of one that is; the rest is in the files."""
+
+MOST_FAILURES = 20
+"""Failures that are told with their tracebacks."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +64,6 @@ class Content:
     environments: Sequence[tuple[str, Facts]]
     columns: dict[str, dict[str, str]]  # file -> column -> meaning
     files: dict[str, str]  # other files -> what they are
-    larger: str = LARGER  # the verdict that stands out
-    most_rows: int = 60  # of a table that is not folded
-    most_rows_folded: int = 1_000  # of one that is; the rest is in the files
-    most_failures: int = 20  # that are told with their tracebacks
 
 
 def html_page(content: Content) -> str:
@@ -72,7 +78,7 @@ def html_page(content: Content) -> str:
     script = _template("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("report.html.jinja").render(
-        vars(content) | {"style": Markup(_template("page.css")), "script": Markup(script), "script_sha256": digest}
+        _told(content) | {"style": Markup(_template("page.css")), "script": Markup(script), "script_sha256": digest}
     )
 
 
@@ -87,7 +93,7 @@ def markdown_page(content: Content) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("report.md.jinja").render(vars(content))
+    return environment.get_template("report.md.jinja").render(_told(content))
 
 
 def breakable(text: str) -> Markup:
@@ -100,6 +106,11 @@ def escape_markdown(value: object) -> str:
     if isinstance(value, Markup):
         return str(value)
     return re.sub(r"([\\`*_{}\[\]<>#|$])", r"\\\1", " ".join(str(value).split()))
+
+
+def _told(content: Content) -> dict[str, Any]:
+    limits = {"most_rows": MOST_ROWS, "most_rows_folded": MOST_ROWS_FOLDED, "most_failures": MOST_FAILURES}
+    return vars(content) | limits | {"larger": LARGER}
 
 
 def _template(name: str) -> str:

@@ -1,13 +1,14 @@
-"""Published figures beside those of a study, each with its source."""
+"""Published figures beside those of a study, each with its source and setting."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 
 from fishnet_search.evidence.frames import rows_of
-from fishnet_search.evidence.wording import NOTHING, counts, percent, points
+from fishnet_search.evidence.wording import MINUS, NOTHING
 
 _BESIDE = {"top1": "test top-1 (%)", "top5": "test top-5 (%)", "params": "params", "macs": "MACs"}
 """Metric -> the column of the main table that it stands beside."""
@@ -21,7 +22,7 @@ _NAMES = {name: column.removeprefix("test ") for name, column in _BESIDE.items()
 def with_published(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Return the main table with the published values of each variant beside it: '78.14 [1], 78.07 [2]'.
 
-    Numbers in brackets are the sources, which `sources` lists.
+    Numbers in brackets are sources, each with one setting, which `sources` lists.
 
     Args:
         table: As from `result_table`.
@@ -34,16 +35,22 @@ def with_published(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame
         if not {row.variant for row in rows} & set(table["variant"]):
             continue
         cells = [
-            ", ".join(f"{_written(metric, row.value)} [{marks[row.source]}]" for row in rows if row.variant == variant)
-            for variant in table["variant"]
+            ", ".join(f"{_written(metric, row.value)} [{marks[_origin(row)]}]" for row in rows if row.variant == one)
+            for one in table["variant"]
         ]
         beside.insert(list(beside.columns).index(column) + 1, f"published {_NAMES[metric]}", cells)
     return beside
 
 
-def sources(published: pd.DataFrame) -> tuple[str, ...]:
-    """Return the sources of published values as a numbered list: '[1] README of the release'."""
-    return tuple(f"[{number}] {source}" for source, number in _marks(published).items())
+def sources(published: pd.DataFrame, table: pd.DataFrame) -> tuple[str, ...]:
+    """Return what the numbers in brackets of a table stand for: '[1] README of the release (ImageNet)'.
+
+    Args:
+        published: As for `with_published`.
+        table: As from it, or some rows of that.
+    """
+    cited = " ".join(table.filter(regex="^published ").to_numpy().ravel())
+    return tuple(f"[{number}] {origin}" for origin, number in _marks(published).items() if f"[{number}]" in cited)
 
 
 def published_table(published: pd.DataFrame) -> pd.DataFrame:
@@ -56,7 +63,7 @@ def published_table(published: pd.DataFrame) -> pd.DataFrame:
             "metric": [_NAMES.get(row.metric, row.metric) for row in rows],
             "published": [_written(row.metric, row.value) for row in rows],
             "setting": [row.setting for row in rows],
-            "source": [f"[{marks[row.source]}] {row.source}" for row in rows],
+            "source": [f"[{marks[_origin(row)]}] {row.source}" for row in rows],
             "note": [row.note for row in rows],
         },
         dtype=str,
@@ -64,15 +71,47 @@ def published_table(published: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def published_numbers(published: pd.DataFrame, variants: pd.Series[str]) -> pd.DataFrame:
+    """Return a column `published_METRIC` for each metric that has a value, one row a variant.
+
+    Args:
+        published: As for `with_published`.
+        variants: Names.
+    """
+    own = published[published["variant"].isin(variants)].dropna(subset="value")
+    columns = {
+        f"published_{metric}": variants.map(rows.groupby("variant")["value"].agg(_side_by_side))
+        for metric, rows in own.groupby("metric", sort=False)
+    }
+    numbers: pd.DataFrame = pd.DataFrame(columns, index=variants.index)
+    return numbers
+
+
+def published_meanings(numbers: pd.DataFrame) -> dict[str, str]:
+    """Explain the columns of `published_numbers`."""
+    told = "as published, in the unit of `value` in published.csv; semicolons stand between several values"
+    return {str(name): f"{str(name).removeprefix('published_')} {told}" for name in numbers}
+
+
+def _side_by_side(values: pd.Series[float]) -> str:
+    return "; ".join(f"{value:.10g}" for value in values)
+
+
 def _written(metric: str, value: float) -> str:
+    """Write a value with the digits that were published."""
     if math.isnan(value):  # of a statement, which the note has
         return NOTHING
     if metric in ("params", "macs"):
-        return counts([round(value)])[0]
-    return points(value) if metric == "ap_gain" else percent(value)
+        unit, name = next(((u, name) for u, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")) if value >= u), (1, ""))
+        return f"{value / unit:.10g}{name}"
+    return f"{100 * value:+.10g}".replace("-", MINUS) if metric == "ap_gain" else f"{100 * value:.10g}"
+
+
+def _origin(row: Any) -> str:
+    return f"{row.source} ({row.setting})" if row.setting else str(row.source)
 
 
 def _marks(published: pd.DataFrame) -> dict[str, int]:
-    """Number the sources, those of the main table first."""
+    """Number the sources with their settings, those of the main table first."""
     published = published.sort_values("metric", key=lambda names: ~names.isin(_BESIDE), kind="stable")
-    return {source: i for i, source in enumerate(dict.fromkeys(published["source"]), 1)}
+    return {origin: i for i, origin in enumerate(dict.fromkeys(map(_origin, rows_of(published))), 1)}

@@ -1,24 +1,21 @@
-"""The sections of what every study has: differences, candidates, accuracy against cost, learning curves."""
+"""The sections of what every study has: differences, accuracy against cost, learning curves."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from fishnet_search.evidence.analysis import Analysis
-from fishnet_search.evidence.candidates import cost_metric
 from fishnet_search.evidence.effects import SAME
 from fishnet_search.evidence.frames import evidence, rows_of
 from fishnet_search.evidence.matched import METRICS
 from fishnet_search.evidence.wording import seed_count, the_baseline
 from fishnet_search.plots.figures import (
     draw_accuracy_against_macs,
-    draw_candidates,
     draw_effects,
     draw_learning_curves,
     draw_matched_effects,
 )
 from fishnet_search.plots.looks import COLOURS, DIFFERENT, Look, looks
-from fishnet_search.plots.scatter import lowest_shown
 from fishnet_search.report.section import Section
 
 _MARKERS = (
@@ -40,8 +37,8 @@ def effects_section(analysis: Analysis) -> Section | None:
         "effects",
         f"Differences to {the_baseline(analysis.study.baseline)}",
         figure=draw_effects(compared, pairs, look_of(analysis)),
-        caption="Test top-1: mean of the differences paired by seed, with its 95 % interval, which is for this one "
-        f"difference. {_MARKERS}{_left_out(analysis)}",
+        caption=f"Test top-1: mean of the differences paired by seed{_fewer(compared)}, with its 95 % interval, which "
+        f"is for this one difference. {_MARKERS}{_left_out(analysis)}",
     )
 
 
@@ -57,28 +54,8 @@ def _matched_effects(analysis: Analysis) -> Section | None:
         f"Differences to {the_baseline(analysis.study.baseline)}",
         figure=draw_matched_effects(compared, rows, analysis.pairs, look_of(analysis), metric),
         caption=f"Test top-1: above in each row the variant as it is, below it with its widths rescaled to the "
-        f"baseline's {metric}. Mean of the differences paired by seed, with its 95 % interval, which is for this one "
-        f"difference. {_MARKERS}{_left_out(analysis)}",
-    )
-
-
-def candidates_section(analysis: Analysis) -> Section | None:
-    """Show all that a search has tried."""
-    study, candidates, look = analysis.study, analysis.candidates, look_of(analysis)
-    seen = evidence(candidates)
-    if seen.empty:
-        return None
-    stopped = " Those that were stopped early are left out." if (candidates["state"] == "pruned").any() else ""
-    below = (seen["validation_top1"] < (lowest := lowest_shown(candidates, list(look)))).sum()
-    cut = f" {below} below {100 * lowest:.1f} % are left out." if below else ""
-    marked = "the finalists" if study.finalists is not None else "the best so far"
-    return Section(
-        "candidates",
-        f"All {len(candidates):,} candidates",
-        figure=draw_candidates(candidates, look, cost_metric(study)),
-        caption=f"Validation top-1 of each candidate with seed {study.seeds[0]} alone, so that single points are "
-        f"noisy. Named: the baseline and {marked}. On the line: no other is more accurate at this cost or less."
-        f"{stopped}{cut}",
+        f"baseline's {metric}. Mean of the differences paired by seed{_fewer(compared)}, with its 95 % interval, which "
+        f"is for this one difference. {_MARKERS}{_left_out(analysis)}",
     )
 
 
@@ -90,7 +67,7 @@ def accuracy_section(analysis: Analysis) -> Section | None:
         return None
     return Section(
         "accuracy-against-macs",
-        "Accuracy against MACs",
+        "Test accuracy against MACs",
         figure=draw_accuracy_against_macs(measured, look_of(analysis)),
         caption=f"Mean test top-1 {_over(effects['seeds'])}, with its 95 % interval; one seed has none. "
         "Variants of equal MACs are drawn side by side. These intervals are not paired: judge differences by "
@@ -123,13 +100,20 @@ def drawn(analysis: Analysis) -> pd.DataFrame:
     A variant and its twin at the baseline's cost are shown together.
     """
     effects = analysis.effects
-    if len(effects) <= DIFFERENT + 1:
-        return effects
-    best = effects.sort_values("validation_top1_mean", ascending=False, kind="stable")["variant"]
-    kept = {analysis.study.baseline, *best.head(DIFFERENT)}
+    kept = set(best_few(effects, analysis.study.baseline)["variant"])
     kept |= {row.matched_by for row in rows_of(analysis.matched) if row.variant in kept}
     kept |= {row.variant for row in rows_of(analysis.matched) if row.matched_by in kept}
     some: pd.DataFrame = effects[effects["variant"].isin(kept)]
+    return some
+
+
+def best_few(effects: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Return all variants if each can have a look of its own, else the baseline and the best by validation top-1."""
+    if len(effects) <= DIFFERENT + 1:
+        return effects
+    others = effects[effects["variant"] != baseline]
+    best = others.sort_values("validation_top1_mean", ascending=False, kind="stable").head(DIFFERENT)
+    some: pd.DataFrame = effects[effects["variant"].isin({baseline, *best["variant"]})]
     return some
 
 
@@ -154,3 +138,8 @@ def _left_out(analysis: Analysis) -> str:
 def _over(seeds: pd.Series[int]) -> str:
     fewer = "" if seeds.nunique() == 1 else " (n where a variant has fewer)"
     return f"over {seed_count(seeds.max())}{fewer}"
+
+
+def _fewer(compared: pd.DataFrame) -> str:
+    some = (compared["pairs"] < compared[["seeds", "seeds_planned"]].to_numpy().max(initial=0)).any()
+    return " (n where these are fewer than the seeds)" if some else ""

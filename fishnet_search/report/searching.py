@@ -21,8 +21,9 @@ from fishnet_search.evidence.search import (
     score_frame,
 )
 from fishnet_search.evidence.wording import counts, percent
-from fishnet_search.plots.figures import WIDTH
+from fishnet_search.plots.figures import WIDTH, legend_size
 from fishnet_search.plots.search import MOST_POINTS, plot_front, plot_hypervolume, plot_progress
+from fishnet_search.report.results import look_of
 from fishnet_search.report.scored import COSTS, cost_in_words, cut, drawn, incomplete, is_space, of_seeds
 from fishnet_search.report.section import Section
 from fishnet_search.study.record import EVIDENCE, StudyRecord
@@ -83,32 +84,56 @@ def _course(progress: pd.DataFrame, study: StudyRecord) -> list[str]:
 
 
 def pareto_section(analysis: Analysis) -> Section | None:
-    """Show accuracy against cost, what the front dominates, and how that grew."""
+    """Show accuracy against cost and, if there is a trade between them, what the front dominates and how that grew."""
     study, metric = analysis.study, cost_metric(analysis.study)
     scores = score_frame(study, analysis.trials)
     seen = evidence(scores).dropna(subset=["cost"])
-    corner = corner_of(seen)
-    enough = len(seen) >= (FEW_TRIALS if has_order(study) else FEWEST)
-    if not is_space(study) or not enough or corner is None:
+    if not is_space(study) or len(seen) < (FEW_TRIALS if has_order(study) else FEWEST):
         return None
-    shares = _history(analysis, scores, corner)
-    figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
-    panels = figure.subplots(1, 1 if shares is None else 2, squeeze=False)[0]
-    plot_front(scores, corner, metric, study.baseline, ax=panels[0])
-    if shares is not None:
-        plot_hypervolume(shares, ax=panels[1])
+    corner = corner_of(seen)
+    shares = None if corner is None else _history(analysis, scores, corner)
     front = pareto_front(seen)
     return Section(
         name="pareto",
-        title="Accuracy against cost",
+        title="The front: validation accuracy against cost",
         text=tuple(_front_in_words(seen, front, corner, metric)) + _growth(shares),
-        figure=figure,
-        caption=f"Validation top-1 {of_seeds(study)} against {COSTS[metric]}. On the line: no other candidate is as "
-        "accurate at this cost or less. Shaded: what these dominate of the rectangle between the reference point (the "
-        "cross) and the corner of least cost and highest accuracy; its share is the hypervolume. The ring is the "
-        f"baseline.{incomplete(scores)}{drawn(len(seen), MOST_POINTS)}{cut(seen)}",
+        figure=_draw_front(analysis, scores, corner, shares),
+        caption=f"Validation top-1 {of_seeds(study)} against {COSTS[metric]}. {_shaded(corner)}Named: {_named(study)}."
+        f"{incomplete(scores)}{drawn(len(seen), MOST_POINTS)}{cut(seen)}",
         table=_front_table(front, study, metric),
         words=("variant",),
+    )
+
+
+def _draw_front(
+    analysis: Analysis, scores: pd.DataFrame, corner: Corner | None, shares: pd.Series[float] | None
+) -> Figure:
+    study, look = analysis.study, look_of(analysis)
+    if not is_search(study):  # all stand in the table
+        look = {study.baseline: look[study.baseline]}
+    columns, height = legend_size(list(look))
+    figure = Figure(figsize=(WIDTH, 3.6 + height), layout="constrained")
+    panels = figure.subplots(1, 1 if shares is None else 2, squeeze=False)[0]
+    plot_front(scores, corner, cost_metric(study), look, ax=panels[0])
+    if shares is not None:
+        plot_hypervolume(shares, ax=panels[1])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=columns, frameon=False)
+    return figure
+
+
+def _named(study: StudyRecord) -> str:
+    if not is_search(study):
+        return "the baseline"
+    return "the baseline and the best so far" if study.finalists is None else "the baseline and the finalists"
+
+
+def _shaded(corner: Corner | None) -> str:
+    if corner is None:
+        return ""
+    return (
+        "On the line: no other candidate is as accurate at this cost or less. Shaded: what these dominate of the "
+        "rectangle between the reference point (the cross) and the corner of least cost and highest accuracy; its "
+        "share is the hypervolume. "
     )
 
 
@@ -123,17 +148,23 @@ def _history(analysis: Analysis, scores: pd.DataFrame, corner: Corner) -> pd.Ser
     return pd.Series(shares, index=progress["trial"])
 
 
-def _front_in_words(seen: pd.DataFrame, front: pd.DataFrame, corner: Corner, metric: str) -> list[str]:
-    final = hypervolumes(seen["cost"].to_numpy(), seen["validation_top1"].to_numpy(), corner)[-1]
+def _front_in_words(seen: pd.DataFrame, front: pd.DataFrame, corner: Corner | None, metric: str) -> list[str]:
     name = COSTS[metric]
     on_it = f"{len(front)} of {len(seen):,} complete candidates {'is' if len(front) == 1 else 'are'} on the front"
-    return [
+    sentences = [
         f"{on_it}: no other is as accurate at the same {name} or less. Accuracies are of single choices on validation "
-        "images, so that the front is a little too good.",
-        f"The front dominates {percent(final)} % of the rectangle whose reference point is "
-        f"{cost_in_words(corner.highest_cost, metric)} {name} and {percent(corner.lowest_top1)} % top-1 (the dearest "
-        f"and the least accurate candidate) and whose other corner is {cost_in_words(corner.lowest_cost, metric)} and "
-        f"{percent(corner.highest_top1)} %.",
+        "images, so that the front is a little too good."
+    ]
+    if corner is None:
+        alike = "All cost the same" if seen["cost"].nunique() == 1 else "All that are not far out are equally accurate"
+        return [*sentences, f"{alike}, so that there is no trade between accuracy and {name}."]
+    final = hypervolumes(seen["cost"].to_numpy(), seen["validation_top1"].to_numpy(), corner)[-1]
+    dearest, cheapest = (cost_in_words(cost, metric) for cost in (corner.highest_cost, corner.lowest_cost))
+    return [
+        *sentences,
+        f"The front dominates {percent(final)} % of the rectangle whose reference point is {dearest} {name} and "
+        f"{percent(corner.lowest_top1)} % top-1 (the dearest and the least accurate of those that are not far out) and "
+        f"whose other corner is {cheapest} and {percent(corner.highest_top1)} %.",
     ]
 
 

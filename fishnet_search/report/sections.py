@@ -6,12 +6,11 @@ from fishnet_search.report.design_space import coordinates_section, errors_secti
 from fishnet_search.report.fidelity import fidelity_section
 from fishnet_search.report.levels import levels_section
 from fishnet_search.report.pictures import Provider
-from fishnet_search.report.results import accuracy_section, candidates_section, learning_curves_section
+from fishnet_search.report.results import accuracy_section, learning_curves_section
 from fishnet_search.report.searching import pareto_section, progress_section
 
 SECTIONS: tuple[Provider, ...] = (
     levels_section,
-    candidates_section,
     progress_section,
     pareto_section,
     importance_section,

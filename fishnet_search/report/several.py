@@ -17,6 +17,7 @@ from fishnet_search.evidence.effects import SAME, paired_differences, variant_ef
 from fishnet_search.plots.effects import plot_effects
 from fishnet_search.plots.looks import looks
 from fishnet_search.report.loaded import LoadedStudy, as_html, axes_for, load_study
+from fishnet_search.report.results import best_few
 from fishnet_search.report.table import effect_table
 
 
@@ -33,7 +34,8 @@ def load_studies(studies: Iterable[str | Path], folder: str | Path = "studies") 
     """
     loaded = [load_study(study, folder) for study in studies]
     if not loaded:
-        raise StudyError("no study is named; name one or more, or use `Path('studies').glob('*')`")
+        every = "[path.parent for path in Path('studies').glob('*/study.json')]"
+        raise StudyError(f"no study is named; name one or more, or load `{every}`")
     counted = Counter(study.name for study in loaded)
     named = {study.name if counted[study.name] == 1 else str(study.folder): study for study in loaded}
     if len(named) < len(loaded):
@@ -88,7 +90,7 @@ class LoadedStudies:
         return compared
 
     def plot_comparison(self, ax: Axes | None = None) -> Axes:
-        """Draw the differences of all variants of all studies to the baseline of the first.
+        """Draw the differences of the variants of all studies to the baseline of the first, of many those of the best.
 
         Args:
             ax: To draw on; by default a new figure's, which a notebook shows.
@@ -96,7 +98,7 @@ class LoadedStudies:
         Raises:
             StudyError: The studies cannot be compared, or have no seed in common.
         """
-        effects = self._labelled_effects
+        effects = best_few(self._labelled_effects, self._baseline)
         compared = effects[(effects["pairs"] > 0) & (effects["verdict"] != SAME)]
         if compared.empty:
             raise StudyError(f"no variant has a seed in common with {self._baseline}; run the studies with equal seeds")

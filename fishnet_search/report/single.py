@@ -10,14 +10,14 @@ from statsmodels.stats.proportion import proportion_confint
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.frames import evidence, rows_of
 from fishnet_search.evidence.paired import LEVEL
-from fishnet_search.evidence.wording import duration, percent, points, seed_count
+from fishnet_search.evidence.wording import duration, listed, percent, points, seed_count
 from fishnet_search.study.record import EVIDENCE, TrialRecord
 
 
 def single_variant(analysis: Analysis) -> list[str]:
     """Tell figures, epochs, the way from training to test images, speed, and what the seeds cannot say."""
     effect = rows_of(analysis.effects)[0]
-    trials = [trial for trial in analysis.records if trial.state in EVIDENCE]
+    trials = [one for one in analysis.records if one.variant == effect.variant and one.state in EVIDENCE]
     return [
         _figures(effect, trials),
         _choice_of_images(effect, analysis.study.data.test_images),
@@ -56,7 +56,7 @@ def _epochs(effect: Any, trials: list[TrialRecord]) -> str:
     made = [len(trial.epochs) for trial in trials]
     above = f"{points(effect.gap_best_last).lstrip('+')} points above the last"
     if len(trials) > 1:
-        told = ", ".join(f"{one} of {n}" for one, n in zip(best, made, strict=True))
+        told = listed([f"{one} of {n}" for one, n in zip(best, made, strict=True)])
         return f"The best epochs by validation top-1 are {told}, on average {above}."
     if best == made:
         return f"The best epoch by validation top-1 is the last, {best[0]}, with {_validation(effect)} %."
@@ -69,8 +69,9 @@ def _validation(effect: Any) -> str:
 
 def _train_to_test(analysis: Analysis, effect: Any) -> str:
     """Tell the gaps between the parts of the images at the best epochs."""
-    complete = evidence(analysis.trials)[["seed", "best_epoch"]]
-    best = analysis.curves.merge(complete, left_on=["seed", "epoch"], right_on=["seed", "best_epoch"])
+    complete = evidence(analysis.compared)[["variant", "seed", "best_epoch"]]
+    of_best = ["variant", "seed", "best_epoch"]
+    best = analysis.curves.merge(complete, left_on=["variant", "seed", "epoch"], right_on=of_best)
     train, validation, test = best["train_top1"].mean(), effect.validation_top1_mean, effect.test_top1_mean
     return (
         f"There top-1 is {percent(train)} % on training images (as they are augmented, while the weights move), "

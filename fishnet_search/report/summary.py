@@ -89,9 +89,8 @@ def _seed_counts(effects: pd.DataFrame) -> list[str]:
     fewer = effects[effects["seeds"] < most]
     if fewer.empty:
         return []
-    return [
-        f"Fewer than {seed_count(most)}: " + ", ".join(f"{row.variant} has {row.seeds}" for row in rows_of(fewer)) + "."
-    ]
+    told = listed([f"{row.variant} has {row.seeds}" for row in rows_of(fewer)])
+    return [f"Fewer than {seed_count(most)}: {told}."]
 
 
 def _capital(sentence: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,12 @@ import pandas as pd
 
 from fishnet_search.evidence.effects import BASELINE
 from fishnet_search.evidence.frames import rows_of
-from fishnet_search.evidence.wording import NOTHING, change, counts, duration, p_value, percent, points
+from fishnet_search.evidence.wording import MINUS, NOTHING, change, counts, duration, p_value, percent, points
 from fishnet_search.space.axes import label_of
 from fishnet_search.study.record import RefusedRecord
+
+BOOTSTRAP = "bootstrap (points)"
+"""Column of the bootstrap interval of the difference, which takes more seeds than most studies have."""
 
 ON, OFF = "✓", NOTHING
 """What an axis shows that is a switch."""
@@ -27,7 +31,11 @@ def result_table(effects: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
         levels: As from `level_table`, of the same variants.
     """
     table = effect_table(effects)
-    table["p (Holm)"] = [p_value(p) for p in effects["p_holm"]]
+    rows = rows_of(effects)
+    table["p (Holm)"] = [p_value(row.p_holm) for row in rows]
+    table["effect size"] = [_effect_size(row.effect_size) for row in rows]
+    if effects["boot_low"].notna().any():
+        table[BOOTSTRAP] = [_bootstrap(row) for row in rows]
     order = [name for name in _RESULT_COLUMNS if name in table]
     whole: pd.DataFrame = pd.concat([table[["variant"]], levels, table[order]], axis="columns")
     return whole
@@ -166,12 +174,55 @@ def refused_table(refused: Sequence[RefusedRecord]) -> pd.DataFrame:
     return table
 
 
+def shortened(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of results without validation top-1, and without the pairs where these are all the seeds.
+
+    Args:
+        table: As from `effect_table` or `result_table`.
+    """
+    made = table["seeds"].str.split(" ").str[0]
+    told = ((table["pairs"] == NOTHING) | (table["pairs"] == made)).all()
+    shown: pd.DataFrame = table.drop(columns=["validation top-1 (%)", *(["pairs"] if told else [])])
+    return shown
+
+
+def axis_numbers(
+    axes: Sequence[str], levels: Mapping[str, Mapping[str, Any]], variants: pd.Series[str]
+) -> pd.DataFrame:
+    """Return a column `axis NAME` for each axis with the levels of the variants, as their names have them.
+
+    Args:
+        axes: Names of the axes.
+        levels: Variant -> axis -> level.
+        variants: One a row.
+    """
+    columns = {
+        f"axis {axis}": [label_of(own[axis]) if axis in (own := levels[variant]) else None for variant in variants]
+        for axis in axes
+    }
+    numbers: pd.DataFrame = pd.DataFrame(columns, index=variants.index, dtype=object)
+    return numbers
+
+
+def _effect_size(size: float) -> str:
+    if math.isnan(size):
+        return NOTHING
+    written = "∞" if math.isinf(size) else f"{abs(size):.2f}"
+    return f"{MINUS}{written}" if size < 0 else written
+
+
+def _bootstrap(row: Any) -> str:
+    return NOTHING if math.isnan(row.boot_low) else f"{points(row.boot_low)} to {points(row.boot_high)}"
+
+
 _RESULT_COLUMNS = (
     "params",
     "MACs",
     "test top-1 (%)",
     "difference (points)",
     "p (Holm)",
+    "effect size",
+    BOOTSTRAP,
     "verdict",
     "seeds",
     "pairs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,29 +12,38 @@ from typing import Any
 import pandas as pd
 
 from fishnet_search.evidence.analysis import Analysis, analyse
-from fishnet_search.evidence.effects import EFFECT_COLUMNS, LARGER
+from fishnet_search.evidence.effects import BASELINE, EFFECT_COLUMNS, LARGER
 from fishnet_search.evidence.frames import CURVE_COLUMNS, TRIAL_COLUMNS
+from fishnet_search.evidence.levels import LEVEL_COLUMNS
 from fishnet_search.evidence.matched import MATCHED_COLUMNS, METRICS, with_matched
-from fishnet_search.evidence.published import published_notes
+from fishnet_search.evidence.published import PUBLISHED_COLUMNS, published_notes
 from fishnet_search.evidence.wording import the_baseline
 from fishnet_search.report.latex import latex_table
 from fishnet_search.report.networks import Drawing, draw_networks
 from fishnet_search.report.notes import incomplete_trials, method_notes, refusals
-from fishnet_search.report.pages import Content, html_page, markdown_page
+from fishnet_search.report.pages import MOST_ROWS, Content, html_page, markdown_page
 from fishnet_search.report.pictures import Shown, show
 from fishnet_search.report.provenance import data_facts, environments, recipe_facts, space_facts
-from fishnet_search.report.published import published_table, sources, with_published
-from fishnet_search.report.redaction import redacted_study, redacted_trial, without_secrets
-from fishnet_search.report.results import effects_section
+from fishnet_search.report.published import (
+    published_meanings,
+    published_numbers,
+    published_table,
+    sources,
+    with_published,
+)
+from fishnet_search.report.redaction import redacted_command, redacted_study, redacted_trial
+from fishnet_search.report.results import drawn, effects_section
 from fishnet_search.report.sections import SECTIONS
 from fishnet_search.report.summary import summarise
 from fishnet_search.report.table import (
     are_spelled_out,
+    axis_numbers,
     effect_table,
     level_table,
     matched_table,
     refused_table,
     result_table,
+    shortened,
     trial_table,
     without_names,
     word_columns,
@@ -77,22 +87,21 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
         StudyError: If no trial is complete, or the trials cannot be compared with each other.
     """
     analysis = analyse(redacted_study(study), [redacted_trial(trial) for trial in trials])
-    published = analysis.published
-    content = _content(analysis, without_secrets(command))
-    figures = _figures([*content.lead, *content.sections], content.drawings)
-    files = {
-        "table.csv": _csv(_numbers(analysis)),
-        "trials.csv": _csv(analysis.trials),
-        "curves.csv": _csv(analysis.curves),
-        "table.tex": _latex(content).encode(),
+    numbers = _numbers(analysis)
+    columns = {name: meanings for name, (_, meanings) in numbers.items()}
+    content = _content(analysis, redacted_command(command), columns)
+    files = _figures([*content.lead, *content.sections], content.drawings) | {
+        "table.tex": _latex(content, analysis).encode(),
         "report.md": markdown_page(content).encode(),
         "report.html": html_page(content).encode(),
-        **({} if published.empty else {"published.csv": _csv(published)}),
     }
-    for name in _figures_of_earlier(folder) - figures.keys():
+    tables = {name: frame for name, (frame, _) in (numbers | _tables_of(content.sections)).items()}
+    for name in _files_of_earlier(folder) - files.keys() - tables.keys():
         (folder / name).unlink(missing_ok=True)
-    for name, data in (figures | files).items():
+    for name, data in files.items():
         write_whole(folder / name, data)
+    for name, frame in tables.items():
+        write_whole(folder / name, _csv(frame))
     return Report(
         folder=folder,
         html=folder / "report.html",
@@ -108,19 +117,26 @@ def _figures(shown: Sequence[Shown], drawings: Sequence[Drawing]) -> dict[str, b
     return files | {f"figures/{drawing.name}.svg": drawing.svg.encode() for drawing in drawings}
 
 
-def _figures_of_earlier(folder: Path) -> set[str]:
-    """Return the files of figures that the report shows which is there already, to be replaced."""
+def _tables_of(shown: Sequence[Shown]) -> dict[str, tuple[pd.DataFrame, str]]:
+    """Return the tables of sections with their titles by file, but for those whose numbers have a file."""
+    sections = [one.section for one in shown if one.section.name != "levels"]
+    return {f"{one.name}.csv": (one.table, one.title) for one in sections if one.table is not None}
+
+
+def _files_of_earlier(folder: Path) -> set[str]:
+    """Return the figures and tables of the report that is there already, as it names them, to be replaced."""
     page = folder / "report.md"
-    found = re.findall(r"\]\(figures/([\w-]+)\.(?:png|svg)\)", page.read_text() if page.is_file() else "")
-    return {f"figures/{name}.{suffix}" for name in found for suffix in ("png", "svg", "pdf")}
+    text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
+    figures = re.findall(r"\]\(figures/([\w-]+)\.(?:png|svg)\)", text)
+    tables = re.findall(r"^(?:- |`)([\w-]+\.csv)\b", text.partition("\n## Files\n")[2], re.MULTILINE)
+    return {f"figures/{name}.{suffix}" for name in figures for suffix in ("png", "svg", "pdf")} | {*tables}
 
 
-def _content(analysis: Analysis, command: str) -> Content:
+def _content(analysis: Analysis, command: str, columns: dict[str, dict[str, str]]) -> Content:
     study, published = analysis.study, analysis.published
     places = environments(analysis.records)
     metric = METRICS.get(str(study.match), "")
-    explained = EFFECT_COLUMNS if study.match is None else EFFECT_COLUMNS | MATCHED_COLUMNS
-    details = trial_details(analysis)
+    details, sections = trial_details(analysis), show(analysis, SECTIONS)
     variants, of_variants = analysis.effects["variant"].tolist(), _levels(analysis)
     levels = level_table(list(study.axes), of_variants, variants)
     results = with_published(result_table(analysis.effects, levels), published)
@@ -135,11 +151,11 @@ def _content(analysis: Analysis, command: str) -> Content:
         table=without_names(results, levels.columns.tolist()) if are_spelled_out(variants, of_variants) else results,
         axes=tuple(levels.columns.tolist()),
         words=("variant", "verdict", *word_columns(levels)),
-        sources=sources(published),
+        sources=sources(published, results),
         published=published_table(published),
         matched=matched_table(analysis.effects, analysis.matched, metric),
         matched_by=metric,
-        sections=show(analysis, SECTIONS),
+        sections=sections,
         drawings=draw_networks(analysis),
         trials=trial_table(analysis.trials),
         anchors=anchors(details, analysis.trials),
@@ -151,8 +167,8 @@ def _content(analysis: Analysis, command: str) -> Content:
         data=data_facts(study.data),
         recipe=recipe_facts(study, analysis.effects["variant"].tolist()),
         environments=places,
-        columns={"table.csv": explained, "trials.csv": TRIAL_COLUMNS, "curves.csv": CURVE_COLUMNS},
-        files=FILES if published.empty else FILES | {"published.csv": "published figures with setting and source"},
+        columns=columns,
+        files={name: f"the table of '{title}'" for name, (_, title) in _tables_of(sections).items()} | FILES,
         recorded=len(analysis.records),
     )
 
@@ -163,21 +179,42 @@ def _levels(analysis: Analysis) -> dict[str, dict[str, Any]]:
     return levels | {variant.name: variant.levels for variant in analysis.study.variants}
 
 
-def _latex(content: Content) -> str:
-    study = content.study
+def _latex(content: Content, analysis: Analysis) -> str:
+    study, results = content.study, content.results
+    rows = results
+    if len(results) > MOST_ROWS:
+        some = results[results["variant"].isin(drawn(analysis)["variant"])]
+        rows = some.sort_values("verdict", key=lambda verdicts: verdicts != BASELINE, kind="stable")
+    best = "the baseline and the best by validation top-1"
+    cut = f"{len(rows)} of {len(results):,} variants, {best}; table.csv has all."
     return latex_table(
-        without_names(content.results, content.axes).drop(columns=["validation top-1 (%)", "pairs"]),
+        shortened(without_names(rows, content.axes)),
         content.words,
         caption=f"Differences to {the_baseline(study.baseline)}, paired by seed, with 95 % intervals. Bold: {LARGER}.",
         label=f"tab:{re.sub('[^A-Za-z0-9-]', '-', study.name)}",
-        notes=content.sources,
+        notes=[*sources(analysis.published, rows), *([cut] if len(rows) < len(results) else [])],
         origin=f"{study.name}, made by: {content.command}",
     )
 
 
-def _numbers(analysis: Analysis) -> pd.DataFrame:
-    return analysis.effects if analysis.study.match is None else with_matched(analysis.effects, analysis.matched)
+def _numbers(analysis: Analysis) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:
+    """Return the frames that are written, and what their columns mean, by file."""
+    study, effects = analysis.study, analysis.effects
+    matched = effects if study.match is None else with_matched(effects, analysis.matched)
+    axes = axis_numbers(list(study.axes), _levels(analysis), effects["variant"])
+    beside = published_numbers(analysis.published, effects["variant"])
+    meanings = EFFECT_COLUMNS | ({} if study.match is None else MATCHED_COLUMNS)
+    meanings |= {f"axis {axis}": f"level of the axis, which sets {', '.join(of)}" for axis, of in study.axes.items()}
+    numbers = {
+        "table.csv": (pd.concat([matched, axes, beside], axis="columns"), meanings | published_meanings(beside)),
+        "trials.csv": (analysis.trials, TRIAL_COLUMNS),
+        "curves.csv": (analysis.curves, CURVE_COLUMNS),
+    }
+    some = {"levels.csv": (analysis.levels, LEVEL_COLUMNS), "published.csv": (analysis.published, PUBLISHED_COLUMNS)}
+    return numbers | {name: told for name, told in some.items() if not told[0].empty}
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    return frame.to_csv(index=False, lineterminator="\n").encode()
+    file = io.BytesIO()
+    frame.to_csv(file, index=False, lineterminator="\n")
+    return file.getvalue()

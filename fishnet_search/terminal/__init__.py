@@ -2,6 +2,6 @@
 
 from fishnet_search.terminal.console import make_console
 from fishnet_search.terminal.live import LiveProgress
-from fishnet_search.terminal.tables import description, effects_table, measured_table
+from fishnet_search.terminal.tables import description, measured_table, results
 
-__all__ = ["LiveProgress", "description", "effects_table", "make_console", "measured_table"]
+__all__ = ["LiveProgress", "description", "make_console", "measured_table", "results"]

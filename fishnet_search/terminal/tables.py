@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
@@ -22,6 +23,9 @@ Level = Literal["part", "stage", "node"]
 
 WIDE = 115
 """Columns that the words of a description need beside its figures."""
+
+MOST_ROWS = 60
+"""Variants that are shown; a report has all."""
 
 
 def description_table(title: str, ledger: Ledger, by: Level, width: int) -> Table:
@@ -94,10 +98,22 @@ def measured_table(title: str, measurements: Iterable[Measurement], macs: int) -
     return table
 
 
-def effects_table(effects: pd.DataFrame) -> Table:
-    """Return the report's table as far as 80 columns hold it."""
+def results(effects: pd.DataFrame, file: Path) -> Iterator[Table | str]:
+    """Yield the report's table as far as 80 columns hold it; of a long one the first rows, and the file that has all.
+
+    Args:
+        effects: As from `effect_table`.
+        file: With the same figures.
+    """
+    from fishnet_search.report.table import shortened
+
+    yield _effects_table(shortened(effects).head(MOST_ROWS))
+    if len(effects) > MOST_ROWS:
+        yield f"the first {MOST_ROWS} of {len(effects):,} variants; {file} has all"
+
+
+def _effects_table(shown: pd.DataFrame) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
-    shown = effects.drop(columns=["validation top-1 (%)", "pairs"])
     for column in shown.columns:
         words = column in ("variant", "verdict")
         title = column.replace("test ", "test\n").replace(" (", "\n(")

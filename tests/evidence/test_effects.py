@@ -10,19 +10,23 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from fishnet_search.evidence.effects import EFFECT_COLUMNS, paired_differences, variant_effects
-from fishnet_search.evidence.frames import curve_frame, trial_frame
+from fishnet_search.evidence.effects import EFFECT_COLUMNS, more_seeds, paired_differences, variant_effects
+from fishnet_search.evidence.frames import curve_frame, trial_frame, worth_of_an_image
 from tests.records import complete, duplicate, failed, pruned, study_of, trials_of
 
+MANY = 1_000_000
+"""Test images, of which rounding does not show."""
 
-def effects_of(top1, extra=(), *, seeds=(1, 2, 3)):
+
+def effects_of(top1, extra=(), *, seeds=(1, 2, 3), images=MANY):
     """Effects by variant name of a study whose first variant is the baseline."""
     trials = [*trials_of(top1), *extra]
-    return table_of(study_of(list(dict.fromkeys(trial.variant for trial in trials)), seeds), trials)
+    return table_of(study_of(list(dict.fromkeys(trial.variant for trial in trials)), seeds), trials, images)
 
 
-def table_of(study, trials):
-    return variant_effects(trial_frame(study, trials), study.baseline, curve_frame(trials)).set_index("variant")
+def table_of(study, trials, images=MANY):
+    frame = trial_frame(study, trials).assign(test_images=images)
+    return variant_effects(frame, study.baseline, curve_frame(trials)).set_index("variant")
 
 
 def test_the_mean_is_of_test_figures_over_seeds():
@@ -78,10 +82,32 @@ def test_the_verdict_on_a_comparison_that_stands_alone_says_whether_its_interval
     assert effects.loc["base"].verdict == "baseline"
 
 
-def test_equal_differences_have_an_interval_of_no_width():
-    effect = effects_of({"base": [0.25, 0.50, 0.75], "other": [0.50, 0.75, 1.00]}).loc["other"]
+def test_equal_differences_have_the_interval_that_the_test_images_allow():
+    effect = effects_of({"base": [0.25, 0.50, 0.75], "other": [0.50, 0.75, 1.00]}, images=300).loc["other"]
     assert effect.difference_top1 == 0.25
-    assert effect.difference_ci95 == 0
+    assert effect.difference_ci95 == pytest.approx(4.302653 / (300 * math.sqrt(18)))  # t(0.975, 2) · 1/(300 √6) / √3
+
+
+@pytest.mark.parametrize(
+    ("images", "p", "verdict"),
+    # by hand, as in test_paired: with every seed two images of 200 more, or one of 100; t² = 18 · 2² and 18
+    [(200, 1 - math.sqrt(72 / 74), "larger than the noise"), (100, 1 - math.sqrt(18 / 20), "within the noise")],
+)
+def test_a_difference_of_few_images_with_every_seed_is_judged_by_how_many_there_are(images, p, verdict):
+    effect = effects_of({"base": [0.90, 0.91, 0.92], "other": [0.91, 0.92, 0.93]}, images=images).loc["other"]
+    assert effect.p == pytest.approx(p)
+    assert effect.verdict == verdict
+
+
+def test_what_an_image_is_worth_is_read_off_the_trials():
+    trials = trials_of({"base": [0.90, 0.91, 0.92], "other": [0.91, 0.92, 0.93]})
+    study = study_of(["base", "other", "missing"])
+    frame = trial_frame(study, trials)
+    assert worth_of_an_image(frame) == 1 / study.data.test_images
+    assert frame["test_images"].isna().tolist() == [False] * 6 + [True] * 3
+    effect = variant_effects(frame, "base", curve_frame(trials)).set_index("variant").loc["other"]
+    assert effect.difference_ci95 == pytest.approx(4.302653 / (study.data.test_images * math.sqrt(18)))
+    assert worth_of_an_image(trial_frame(study, [])) == 0
 
 
 def test_without_a_complete_baseline_nothing_is_compared():
@@ -127,10 +153,12 @@ def test_verdicts_are_corrected_for_all_comparisons_of_the_table():
 
 
 def test_a_difference_whose_own_interval_excludes_zero_can_be_within_the_noise_of_a_table():
-    top1 = {"base": [0.90, 0.91, 0.92], "other": [0.92, 0.92, 0.945]} | {f"v{i}": [0.9, 0.92, 0.91] for i in range(3)}
+    # by hand: + 2, 1.5, 2.5 points, t = 0.02 / (0.005 / √3) = 6.93, p = 0.0202; four times that is 0.081
+    top1 = {"base": [0.90, 0.91, 0.92], "other": [0.92, 0.925, 0.945]} | {f"v{i}": [0.9, 0.92, 0.91] for i in range(3)}
     effect = effects_of(top1).loc["other"]
-    assert abs(effect.difference_top1) < effect.difference_ci95 or effect.p < 0.05
-    assert effect.p_holm == pytest.approx(min(4 * p_of("other", top1), 1))
+    assert abs(effect.difference_top1) > effect.difference_ci95
+    assert effect.p == pytest.approx(0.0202, abs=5e-5)
+    assert effect.p_holm == pytest.approx(4 * effect.p)
     assert effect.verdict == "within the noise"
 
 
@@ -149,6 +177,29 @@ def test_equal_variants_and_single_seeds_are_no_comparisons_of_their_own():
     assert effects.loc["clear again", "verdict"] == effects.loc["clear", "verdict"] == "larger than the noise"
     assert effects.loc[["base again", "single", "stopped"], ["p", "p_holm", "more_seeds"]].isna().all(axis=None)
     assert effects.loc["base again", "verdict"] == "same network"
+    assert effects.loc["base again", ["difference_top1", "difference_ci95"]].tolist() == [0, 0]
+
+
+def test_of_equal_variants_the_one_with_the_most_pairs_is_the_comparison():
+    # an earlier one with a single seed is no test; the later one is, and counts among the others
+    clear = [each for each in trials_of(THREE) if each.variant == "clear"]
+    others = [each for each in trials_of(THREE) if each.variant != "clear"]
+    trials = [*others[:3], duplicate("early", clear[0]), *clear, *others[3:]]
+    effects = table_of(study_of(["base", "early", "clear", "faint", "close", "alike"]), trials)
+    alone = effects_of(THREE)
+    assert effects.loc["early", "same_as"] == "clear"
+    assert pd.isna(effects.loc["clear", "same_as"])
+    assert effects.loc["early", "verdict"] == "one seed: no interval"
+    assert effects.loc[list(THREE), "p_holm"].tolist() == pytest.approx(alone["p_holm"].tolist(), nan_ok=True)
+
+
+def test_equals_of_equals_are_all_the_same_as_one():
+    first = trials_of({"a": [0.93, 0.94, 0.95]})
+    second = [complete("b", 2, 0.94, key=first[1].key), complete("b", 4, 0.95)]
+    third = [complete("c", 4, 0.95, key=second[1].key)]
+    base = [complete("base", seed, 0.9 + 0.01 * seed) for seed in (1, 2, 3, 4)]
+    effects = table_of(study_of(["base", "c", "b", "a"], (1, 2, 3, 4)), [*base, *third, *second, *first])
+    assert effects.loc[["b", "c"], "same_as"].tolist() == ["a", "a"]
 
 
 def test_an_equal_variant_with_other_seeds_is_judged_in_the_place_of_the_earlier_one():
@@ -176,10 +227,16 @@ def test_how_many_more_seeds_would_settle_a_difference_goes_by_the_level_that_is
     assert effects.loc["alike", "more_seeds"] == math.inf or effects.loc["alike", "more_seeds"] > 100
 
 
-def test_equal_differences_keep_no_count_of_seeds():
+def test_a_difference_within_the_noise_takes_one_more_seed_at_least():
+    verdicts = ["within the noise", "larger than the noise", "within the noise", "one seed: no interval"]
+    compared = pd.DataFrame({"pairs": [40, 40, 2, 1], "effect_size": [0.8, 0.8, 0.8, math.nan], "verdict": verdicts})
+    assert more_seeds(compared, 0.05).tolist() == pytest.approx([1, 0, 15 - 2, math.nan], nan_ok=True)
+
+
+def test_no_number_of_seeds_settles_a_difference_of_0():
     effects = effects_of({"base": [0.5, 0.75, 1.0], "equal": [0.5, 0.75, 1.0]})
-    assert effects.loc["equal", "p"] == 1
-    assert math.isnan(effects.loc["equal", "more_seeds"])
+    assert effects.loc["equal", ["p", "effect_size", "more_seeds"]].tolist() == [1, 0, math.inf]
+    assert math.isnan(effects.loc["base", "more_seeds"])
 
 
 def test_the_best_epoch_is_held_against_the_last_by_validation_figures():

@@ -21,7 +21,7 @@ from fishnet_search.evidence.fidelity import (
 from fishnet_search.evidence.halving import HURDLE_COLUMNS, hurdle_frame, replay_halving, usual_hurdles
 from fishnet_search.study.record import EpochRecord, Evaluation
 from fishnet_search.train.recipe import Recipe
-from tests.records import SPEED, complete, duplicate, pruned, study_of
+from tests.records import SPEED, complete, duplicate, failed, pruned, study_of
 
 RNG = np.random.default_rng(0)
 CURVES = np.round(np.cumsum(RNG.uniform(0, 0.1, (12, 6)), axis=1), 2)  # rounded, so that there are ties
@@ -84,6 +84,22 @@ def test_the_interval_is_around_tau_and_narrower_with_more_variants():
         assert found["tau_low"] < found["tau"] < found["tau_high"]
         widths.append(found["tau_high"] - found["tau_low"])
     assert widths[1] < widths[0] / 2
+
+
+@pytest.mark.parametrize(("n", "told"), [(1, False), (4, True)])
+def test_samples_of_equal_figures_are_left_out_if_they_are_few(n, told):
+    # after the first epoch all but n of 12 are alike; by hand (11/12)¹² = 35 % of the samples have none of one, and
+    # (8/12)¹² = 0.8 % none of four
+    first = np.where(np.arange(12) < n, 0.3 + np.arange(12) / 100, 0.2)
+    curves = np.column_stack([first, np.linspace(0.6, 0.5, 12)])
+    found = fidelity_frame((race(curves),), keep=3).iloc[0]
+    draws = _drawn_taus(race(curves), np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), 500).astype("f4"))
+    assert np.isnan(draws).any()
+    if told:
+        assert found[["tau_low", "tau_high"]].tolist() == np.nanpercentile(draws, [2.5, 97.5]).tolist()
+        assert found["tau_low"] < found["tau"] < found["tau_high"]
+    else:
+        assert found[["tau_low", "tau_high"]].isna().all()
 
 
 def test_curves_that_never_cross_keep_their_ranks_and_lose_nothing():
@@ -198,7 +214,7 @@ def test_where_trials_were_stopped_it_is_told_how_the_best_in_the_end_stood():
         trial(name, 1, curve, state="complete" if len(curve) == 3 else "pruned") for name, curve in curves.items()
     ]
     analysis = analysis_of(trials, stop="asha")
-    found = hurdle_frame(analysis.trials, analysis.curves, seed=1)
+    found = hurdle_frame(analysis.trials, analysis.curves, seed=1, asked=dict.fromkeys(curves, 3))
     assert list(found) == list(HURDLE_COLUMNS)
     # a is the best in the end; after epoch 1 b and c were better
     assert found.to_dict("records") == [
@@ -207,9 +223,30 @@ def test_where_trials_were_stopped_it_is_told_how_the_best_in_the_end_stood():
     ]
 
 
+def test_the_best_is_held_against_those_that_were_to_have_as_many_epochs():
+    curves = {"a": [0.3, 0.6, 0.7], "b": [0.5], "c": [0.6, 0.6, 0.6, 0.6, 0.6], "d": [0.2]}
+    trials = [trial(name, 1, curve, state="complete" if name == "a" else "pruned") for name, curve in curves.items()]
+    analysis = analysis_of(trials, stop="asha")
+    asked = {"a": 3, "b": 3, "c": 9, "d": 9}
+    assert hurdle_frame(analysis.trials, analysis.curves, seed=1, asked=asked).to_dict("records") == [
+        {"epoch": 1, "reached": 2, "stopped": 1, "place_of_best": 2}
+    ]
+    assert hurdle_frame(analysis.trials, analysis.curves, seed=1, asked={**asked, "b": 9}).empty
+
+
+def test_a_best_that_failed_under_another_name_is_the_best():
+    best = trial("best", 1, [0.5, 0.9])
+    others = [trial("stopped", 1, [0.6], state="pruned"), trial("other", 1, [0.4, 0.5])]
+    analysis = analysis_of([failed("twin", 1).model_copy(update={"key": best.key}), best, *others], stop="asha")
+    asked = dict.fromkeys(analysis.trials["variant"], 2)
+    assert hurdle_frame(analysis.trials, analysis.curves, seed=1, asked=asked).to_dict("records") == [
+        {"epoch": 1, "reached": 3, "stopped": 1, "place_of_best": 2}
+    ]
+
+
 def test_where_nothing_was_stopped_there_are_no_hurdles():
     analysis = analysis_of([trial("a", 1, [0.5, 0.6])])
-    assert hurdle_frame(analysis.trials, analysis.curves, seed=1).empty
+    assert hurdle_frame(analysis.trials, analysis.curves, seed=1, asked={"a": 2}).empty
 
 
 def test_variants_are_drawn_with_all_their_seeds():

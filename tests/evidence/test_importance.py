@@ -9,6 +9,7 @@ import optuna
 import pandas as pd
 import pytest
 
+from fishnet_search.evidence import importance
 from fishnet_search.evidence.axes import axis_frame, places, scale_of, varying
 from fishnet_search.evidence.importance import IMPORTANCE_COLUMNS, MOST, importance_frame
 from tests.records import study_of, variant
@@ -34,6 +35,13 @@ def scores_of(axes, accuracies):
 def judged(levels, accuracies, **fields):
     axes = axis_frame(study_with(levels))
     return importance_frame(axes, scores_of(axes, accuracies), **fields).set_index("axis")
+
+
+@pytest.fixture
+def small_forests(monkeypatch):
+    """Few trees and decoys, for what does not hang on how good the shares are."""
+    monkeypatch.setattr(importance, "TREES", 2)
+    monkeypatch.setattr(importance, "DECOYS", 4)
 
 
 GRID = [
@@ -76,7 +84,7 @@ def test_an_axis_that_not_all_candidates_have_is_judged_among_those_that_have_it
     assert found.loc["block", "beyond_chance"]
 
 
-def test_constant_axes_are_not_judged_and_lists_and_words_are_levels():
+def test_constant_axes_are_not_judged_and_lists_and_words_are_levels(small_forests):
     levels = [{"same": 1, "depths": [1 + i % 3, 2], "flag": i % 2 == 0} for i in range(18)]
     found = judged([one | {"i": i} for i, one in enumerate(levels)], [0.8 + 0.1 * (i % 3 == 0) for i in range(18)])
     assert set(found.index) == {"depths", "flag", "i"}
@@ -91,7 +99,7 @@ def test_without_enough_candidates_or_differences_there_is_no_judgement(n, accur
     assert judged([{"i": i} for i in range(n)], accuracies).empty
 
 
-def test_only_complete_candidates_count_and_one_that_was_proposed_twice_counts_once():
+def test_only_complete_candidates_count_and_one_that_was_proposed_twice_counts_once(small_forests):
     axes = axis_frame(study_with([{"i": i % 12} for i in range(14)]))
     scores = scores_of(axes, [0.01 * (i % 12) for i in range(14)])
     scores["key"] = [f"key {i % 12}" for i in range(14)]
@@ -102,13 +110,13 @@ def test_only_complete_candidates_count_and_one_that_was_proposed_twice_counts_o
     assert importance_frame(axes, scores)["candidates"].tolist() == [10]
 
 
-def test_a_candidate_that_learned_nothing_is_not_all_the_variance():
+def test_a_candidate_that_learned_nothing_is_not_all_the_variance(small_forests):
     accuracies = [0.8 + 0.05 * (one["pool"] == "c") for one in GRID]
     accuracies[0] = 0.1
     assert judged(GRID, accuracies).loc["pool", "share"] > 0.8
 
 
-def test_the_same_seed_gives_the_same_shares_and_optuna_stays_as_talkative_as_it_was():
+def test_the_same_seed_gives_the_same_shares_and_optuna_stays_as_talkative_as_it_was(small_forests):
     accuracies = np.random.default_rng(0).normal(0.8, 0.01, len(GRID)).tolist()
     before = optuna.logging.get_verbosity()
     pd.testing.assert_frame_equal(judged(GRID, accuracies, seed=3), judged(GRID, accuracies, seed=3))
@@ -116,13 +124,49 @@ def test_the_same_seed_gives_the_same_shares_and_optuna_stays_as_talkative_as_it
     assert not judged(GRID, accuracies, seed=3).equals(judged(GRID, accuracies, seed=4))
 
 
-def test_of_very_many_candidates_some_are_drawn():
+def test_of_very_many_candidates_some_are_drawn(small_forests):
     n = 3 * MOST
     rng = np.random.default_rng(0)
     levels = [{"rate": float(rate), "word": "ab"[i % 2]} for i, rate in enumerate(rng.uniform(0.1, 1, n))]
     found = judged(levels, [0.5 + 0.3 * one["rate"] for one in levels])
     assert found["candidates"].tolist() == [MOST, MOST]
     assert found.loc["rate", "share"] > 0.9
+
+
+def test_an_axis_of_very_many_words_is_judged_in_no_more_time_than_one_of_numbers(small_forests):
+    levels = [{"word": f"w{i % 30:02}", "depth": i % 4} for i in range(60)]  # as words 2³⁰ steps
+    found = judged(levels, [0.8 + 0.1 * (one["word"] < "w10") for one in levels])
+    assert found["levels"].to_dict() == {"word": 30, "depth": 4}
+    assert found["beyond_chance"].to_dict() == {"word": True, "depth": False}
+
+
+def test_where_no_tree_has_seen_a_difference_nothing_is_explained(monkeypatch):
+    monkeypatch.setattr(importance, "TREES", 1)
+    monkeypatch.setattr(importance, "DECOYS", 1)
+    accuracies = [0.9] * 11 + [0.8]  # a tree is fitted to twelve that are drawn: (11/12)¹² = 35 % lack the last one
+    found = pd.concat([judged([{"i": i} for i in range(12)], accuracies, seed=seed) for seed in range(20)])
+    nothing = found["share"] == 0
+    assert 0 < nothing.mean() < 1
+    assert not found.loc[nothing, "beyond_chance"].any()
+
+
+@pytest.mark.slow
+def test_axes_that_change_nothing_seldom_go_beyond_chance(monkeypatch):
+    monkeypatch.setattr(importance, "TREES", 4)
+    rng, beyond = np.random.default_rng(0), []
+    for _ in range(60):
+        levels = [
+            {
+                "two": f"{i % 2}",
+                "five": f"{rng.integers(5)}",
+                "three": int(rng.integers(3)),
+                "part": float(rng.uniform()),
+            }
+            for i in range(40)
+        ]
+        beyond += judged(levels, rng.normal(0.8, 0.01, 40).tolist())["beyond_chance"].tolist()
+    assert len(beyond) == 4 * 60
+    assert np.mean(beyond) < 0.05 + 2 * np.sqrt(0.05 * 0.95 / len(beyond))
 
 
 def test_axes_are_columns_of_numbers_or_labels_with_gaps_where_they_are_not_active():

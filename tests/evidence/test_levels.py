@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import pytest
@@ -10,7 +11,10 @@ from scipy import stats
 from fishnet_search.evidence.analysis import analyse
 from fishnet_search.evidence.levels import LEVEL_COLUMNS, part_of
 from fishnet_search.report.levels import level_sentences, levels_section
-from tests.records import complete, duplicate, pruned, study_of, variant
+from tests.records import DATA, complete, duplicate, pruned, study_of, variant
+
+MANY = 1_000_000
+"""Test images, of which rounding does not show."""
 
 AXES = {"pooling": ("tail.downsample", "head.downsample"), "depth": ("body[0].depth",)}
 
@@ -19,13 +23,16 @@ def name_of(levels):
     return ",".join(map(str, levels.values()))
 
 
-def crossed(top1, axes=AXES, seeds=(1, 2, 3), **fields):
+def crossed(top1, axes=AXES, seeds=(1, 2, 3), images=MANY, **fields):
     """A study with a variant for each of these levels, the first of which is the baseline, and its trials."""
     variants = tuple(variant(name_of(levels), levels=levels) for levels, _ in top1)
     study = study_of([variants[0].name], seeds, axes=axes, design="grid").model_copy(
         update={"variants": variants, **fields}
     )
-    trials = [complete(name_of(levels), seed, value) for levels, values in top1 for seed, value in values.items()]
+    data = DATA.model_copy(update={"test_images": images})
+    trials = [
+        complete(name_of(levels), seed, value, data=data) for levels, values in top1 for seed, value in values.items()
+    ]
     return study, trials
 
 
@@ -78,6 +85,24 @@ def test_a_seed_without_any_cell_is_not_paired():
     assert levels_of(study, some).loc[("depth", "2"), "pairs"] == 2
 
 
+def test_rounding_to_whole_images_weighs_less_the_more_cells_there_are():
+    # + 10 points by depth with every seed, in both cells or in one alone
+    same = [at(p, d, *(0.8 + 0.1 * (d - 1) + seed / 100 for seed in range(3))) for p in ("max", "avg") for d in (1, 2)]
+    two, one = (levels_of(*crossed(some, images=300)).loc[("depth", "2")] for some in (same, same[:3]))
+    # by hand: t(0.975, 2) = 4.302653 times 1 / (300 · √6), over √3 for the seeds, and √2 for two cells
+    assert one.difference_ci95 == pytest.approx(4.302653 / (300 * math.sqrt(18)))
+    assert two.difference_ci95 == pytest.approx(4.302653 / (300 * math.sqrt(36)))
+    assert two.effect_size == pytest.approx(0.1 * 300 * math.sqrt(12))
+
+
+def test_a_seed_that_the_study_no_longer_has_counts_and_a_variant_that_it_no_longer_has_does_not():
+    study, trials = crossed(FOUR, seeds=(1, 2))  # the trials are of three
+    former = [complete("former", seed, 0.1, levels={"pooling": "max", "depth": 2}) for seed in (1, 2, 3)]
+    levels = levels_of(study, [*trials, *former])
+    assert levels.loc[("depth", "2"), "pairs"] == 3
+    assert levels.loc[("depth", "2"), "difference_top1"] == pytest.approx(0.03)
+
+
 def test_a_variant_that_no_other_matches_is_left_out():
     study, trials = crossed([*FOUR, at("conv", 3, 0.1, 0.1, 0.1)])
     levels = levels_of(study, trials)
@@ -114,6 +139,7 @@ def test_an_axis_that_changes_nothing_is_no_comparison():
     full, _ = crossed(FOUR)
     levels = levels_of(full, [*trials, *again])
     assert levels["verdict"].tolist()[0] == "same network"
+    assert levels["difference_ci95"].tolist()[0] == 0
     # + 3, 2, 4 points: p = 0.0358 alone, and it is alone
     assert levels.loc[("depth", "2"), "p_holm"] == pytest.approx(stats.ttest_1samp([0.03, 0.02, 0.04], 0).pvalue)
     assert study.seeds == full.seeds
@@ -194,6 +220,15 @@ def test_the_section_draws_a_row_a_level_below_its_axis():
         "depth", "body", "2", "1", "2", "3", "+5.03 ± 0.14", "< 0.001", "larger than the noise",
     ]  # fmt: skip
     assert levels_section(analyse(study_of(["base"]), [complete("base", 1, 0.9)])) is None
+
+
+def test_of_very_many_levels_those_of_the_largest_effects_are_drawn():
+    depths = [at("max", depth, 0.5 + depth / 1000, 0.51 + depth / 1000) for depth in range(1, 72)]
+    section = levels_section(analyse(*crossed([*depths, at("avg", 1, 0.5, 0.51)])))
+    labels = [label.get_text() for label in section.figure.axes[0].get_yticklabels()]
+    assert labels == ["depth", *map(str, range(12, 72))]  # by hand: 2 to 71 differ by 0.1 to 7 points, avg by 0.1
+    assert section.caption.endswith("Of 71 levels the 60 of largest effect are drawn.")
+    assert len(section.table) == 71
 
 
 def test_the_section_says_which_seeds_lack_cells():

@@ -25,6 +25,7 @@ from fishnet_search.evidence.paired import (
     next_level,
     paired_p,
     seeds_to_settle,
+    spread,
 )
 
 NAN = math.nan
@@ -50,7 +51,9 @@ def test_the_interval_agrees_with_scipy():
 
 
 @pytest.mark.parametrize("values", [[], [0.97]])
-@pytest.mark.parametrize("statistic", [half_width, paired_p, effect_size, lambda values: bootstrap_interval(values)[0]])
+@pytest.mark.parametrize(
+    "statistic", [spread, half_width, paired_p, effect_size, lambda values: bootstrap_interval(values)[0]]
+)
 def test_fewer_than_two_seeds_say_nothing(statistic, values):
     assert math.isnan(statistic(values))
 
@@ -62,28 +65,48 @@ def test_p_is_that_of_the_paired_t_test():
     assert paired_p(TEN) == pytest.approx(stats.ttest_rel(base + TEN, base).pvalue)
 
 
-def test_an_interval_excludes_0_just_where_p_is_below_a_twentieth():
-    sets = np.random.default_rng(0).normal(0.01, 0.01, (500, 3))
-    assert ((paired_p(sets) < 0.05) == (np.abs(sets.mean(axis=1)) > half_width(sets))).all()
+@pytest.mark.parametrize("images", [100, 1_000, 10**9])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_an_interval_excludes_0_just_where_p_is_below_a_twentieth(images, seeds):
+    sets = np.random.default_rng(0).normal(0.01, 0.01, (500, seeds)).round(2 if images == 100 else 3)
+    assert ((paired_p(sets, 1 / images) < 0.05) == (np.abs(sets.mean(axis=1)) > half_width(sets, 1 / images))).all()
+
+
+def test_a_spread_is_no_less_than_that_of_two_figures_that_are_rounded_to_whole_images():
+    means = np.random.default_rng(0).uniform(0.8, 0.9, (2, 100_000))
+    rounding = np.diff((means * 300).round() / 300 - means, axis=0)
+    assert spread([0.01, 0.01, 0.01], 1 / 300) == pytest.approx(rounding.std(), rel=0.01)
+    assert spread([0.01, 0.02, 0.03], 1 / 300) == pytest.approx(0.01)  # by hand
+    assert spread([[0.01, 0.01], [0.01, 0.01]], [1 / 300, 1 / 600]).tolist() == pytest.approx(
+        [0.0013608, 0.0006804], 1e-4
+    )
 
 
 @pytest.mark.parametrize(
-    ("values", "p", "size"),
+    ("difference", "images", "p"),
     [
-        ([0.25, 0.25, 0.25], 0.0, math.inf),
-        ([-0.25, -0.25], 0.0, -math.inf),
-        ([0.96 - 0.91, 0.95 - 0.90, 0.97 - 0.92], 0.0, math.inf),  # equal but for the last digits
-        ([0.0, 0.0, 0.0], 1.0, NAN),
+        # by hand: t = 0.01 · √3 / (1 / (300 · √6)) = 12.73, and p(2 degrees) = 1 − t/√(t² + 2) = 1 − √(162 / 164)
+        (0.01, 300, 0.0061163),
+        (0.01, 3_000, 6.1726e-05),  # = 1 − √(16200 / 16202)
+        (-0.01, 300, 0.0061163),
+        (0.0, 300, 1.0),
+        (0.0, 10**9, 1.0),
     ],
 )
-def test_differences_without_spread_have_the_limits(values, p, size):
-    assert paired_p(values) == p
-    assert effect_size(values) == pytest.approx(size, nan_ok=True)
+def test_the_same_difference_with_every_seed_says_as_much_as_the_images_allow(difference, images, p):
+    same = [difference] * 3
+    assert paired_p(same, 1 / images) == pytest.approx(p, rel=1e-4)
+    assert effect_size(same, 1 / images) == pytest.approx(difference * images * math.sqrt(6))
+    assert half_width(same, 1 / images) == pytest.approx(4.302653 / (images * math.sqrt(18)), abs=1e-8)
+
+
+def test_differences_that_are_equal_but_for_the_last_digits_are_equal():
+    assert effect_size([0.96 - 0.91, 0.95 - 0.90, 0.97 - 0.92]) == pytest.approx(0.05 / 1e-9)
 
 
 def test_the_size_of_an_effect_is_in_standard_deviations_of_the_differences():
     assert effect_size([0.01, 0.02, 0.03]) == pytest.approx(2.0)  # by hand: mean 0.02, s = 0.01
-    assert effect_size([[-0.01, -0.02, -0.03], [0.25, 0.25, 0.25]]).tolist() == [pytest.approx(-2.0), math.inf]
+    assert effect_size([[-0.01, -0.02, -0.03], [0.0, 0.0, 0.0]]).tolist() == [pytest.approx(-2.0), 0.0]
 
 
 def test_bootstrap_intervals_are_expanded_percentiles_of_resampled_means():
@@ -152,11 +175,10 @@ def test_the_count_of_seeds_is_that_of_printed_tables():
     assert seeds_to_settle(-0.8) == 15
 
 
-def test_the_example_of_the_page_runs(capsys):
+def test_the_example_of_the_page_prints_what_the_page_says(capsys):
     page = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
     exec(re.search(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1], {})
-    printed = tuple(str(int(float(number))) for number in capsys.readouterr().out.split())
-    assert printed == re.search(r"^prints (\d+) and (\d+)\.", page, re.MULTILINE).groups()
+    assert capsys.readouterr().out.strip() == re.search(r"^prints (\d+ and \d+)\.", page, re.MULTILINE)[1]
 
 
 def test_sizes_that_no_seeds_settle_or_tell_have_no_count():
@@ -167,21 +189,35 @@ def test_sizes_that_no_seeds_settle_or_tell_have_no_count():
     assert seeds_to_settle(1e12) == 2
 
 
+def test_seeds_are_counted_for_many_sizes_at_once():
+    sizes = [0.5, NAN, 0.0, -0.8, 1e12, 0.001]
+    assert seeds_to_settle(sizes).tolist() == pytest.approx([34, NAN, math.inf, 15, 2, math.inf], nan_ok=True)
+
+
 def test_sets_of_any_number_of_seeds_stand_in_one_frame():
     sets = {"ten": TEN, "none": [], "three": [0.01, 0.02, 0.03], "one": [0.02], "other": [-0.01, -0.02, -0.03]}
-    frame = comparisons(sets)
+    frame = comparisons(sets, dict.fromkeys(sets, 0.0))
     assert frame.index.tolist() == list(sets)
     assert frame["pairs"].tolist() == [10, 0, 3, 1, 3]
     assert frame["difference_top1"].tolist() == pytest.approx([0.006, NAN, 0.02, 0.02, -0.02], nan_ok=True)
     assert frame.loc["three", "p"] == frame.loc["other", "p"] == pytest.approx(0.0741799, rel=1e-5)
     assert frame["boot_low"].notna().tolist() == [True, False, False, False, False]
-    assert comparisons({}).empty
+    assert comparisons({}, {}).empty
 
 
-@given(st.lists(st.floats(-1, 1), max_size=12))
-def test_any_differences_are_told_without_a_warning(values):
+def test_each_set_in_a_frame_has_its_own_step():
+    frame = comparisons(
+        {"fine": [0.01] * 3, "none": [], "coarse": [0.01] * 3}, {"fine": 0.001, "none": 0.1, "coarse": 0.01}
+    )
+    assert frame["p"].tolist() == pytest.approx(
+        [float(paired_p([0.01] * 3, 0.001)), NAN, float(paired_p([0.01] * 3, 0.01))], nan_ok=True
+    )
+
+
+@given(st.lists(st.floats(-1, 1), max_size=12), st.floats(0, 1))
+def test_any_differences_are_told_without_a_warning(values, step):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        row = comparisons({"one": values}).iloc[0]
+        row = comparisons({"one": values}, {"one": step}).iloc[0]
     assert math.isnan(row.p) if len(values) < 2 else 0 <= row.p <= 1
     assert not row.boot_low > row.boot_high

@@ -32,8 +32,8 @@ def test_most_studies_have_none():
 def test_beside_a_small_study_every_figure_says_that_it_is_of_another_size():
     small = study_of(["a", "b"], published=(TOP1, SAID), small=True)
     notes = published_frame(small)["note"].tolist()
-    assert notes[0].startswith("of full-size ImageNet training, while this study is small")
-    assert notes[1].startswith("b is worse; of full-size ImageNet training")
+    assert notes[0].startswith("of full-size training, while this study is small")
+    assert notes[1].startswith("b is worse; of full-size training")
     assert "cannot be compared in level" in published_notes(small)[-1]
     assert not any("small" in note for note in published_notes(study_of(["a", "b"], published=(TOP1,))))
 

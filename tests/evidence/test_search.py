@@ -13,7 +13,7 @@ from optuna.trial import create_trial
 from scipy import stats
 
 from fishnet_search.evidence.analysis import analyse
-from fishnet_search.evidence.candidates import lowest_usual, pareto_front
+from fishnet_search.evidence.candidates import pareto_front
 from fishnet_search.evidence.search import (
     PROGRESS_COLUMNS,
     SCORE_COLUMNS,
@@ -70,6 +70,14 @@ def test_a_duplicate_costs_no_epochs_and_follows_the_candidate_before_it():
     progress = progress_frame(search(), analyse(search(), twice).trials)
     assert progress["variant"].tolist() == ["base", "b", "a", "c", "d"]
     assert progress["epochs_spent"].tolist() == [2, 4, 6, 8, 8]
+
+
+def test_twins_at_the_baselines_cost_are_not_in_the_course():
+    twin = variant("a-same-macs", matches="a")
+    study = search("random")
+    study = study.model_copy(update={"match": "macs", "variants": (*study.variants, twin)})
+    trials = analyse(study, [*TRIALS, at(complete(twin.name, 1, 0.99), 6)]).trials
+    assert sorted(progress_frame(study, trials)["variant"]) == sorted(TIMES)
 
 
 def test_candidates_that_were_never_begun_are_no_trials():
@@ -152,12 +160,6 @@ def test_the_reference_point_is_the_dearest_and_the_least_accurate_but_for_what_
     assert corner_of(frame.assign(cost=3.0)) is None  # no trade to be made
 
 
-def test_far_out_is_more_than_three_times_the_middle_half_below_it():
-    assert lowest_usual(pd.Series([0.1, 0.90, 0.91, 0.92, 0.93, 0.94])) == 0.90
-    assert lowest_usual(pd.Series([0.5, 0.7, 0.9])) == 0.5
-    assert lowest_usual(pd.Series([0.5])) == 0.5
-
-
 @settings(deadline=None)
 @given(st.lists(st.integers(50, 100), min_size=1, max_size=40))
 def test_the_distribution_of_the_error_is_that_of_scipy(percents):
@@ -178,5 +180,11 @@ def test_stopped_candidates_count_among_all_but_never_below_an_error():
 
 
 def test_an_experiment_under_two_names_is_one():
-    scores = pd.DataFrame({"variant": ["a", "b", "c", "d"], "key": ["x", "x", None, None]})
+    scores = pd.DataFrame({"variant": ["a", "b", "c", "d"], "state": "complete", "key": ["x", "x", None, None]})
     assert distinct(scores)["variant"].tolist() == ["a", "c", "d"]
+
+
+def test_of_one_experiment_under_two_names_the_complete_one_counts():
+    states = [UNSCORED, "pruned", "complete", "complete", "pruned", "duplicate"]
+    scores = pd.DataFrame({"variant": list("abcdef"), "state": states, "key": list("xyxxzy")})
+    assert distinct(scores)["variant"].tolist() == ["c", "e", "f"]  # in the order that they had

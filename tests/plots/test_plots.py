@@ -74,6 +74,40 @@ def test_learning_curves_are_means_over_seeds():
     assert len(ax.collections) == 3  # bands
 
 
+def test_a_difference_over_fewer_pairs_than_seeds_says_so():
+    pairs, _, effects, look = frames_of({"base": [0.90, 0.91], "other": [0.91, 0.92, 0.90]})
+    ax = plot_effects(effects.iloc[1:], pairs, look, ax=Figure().subplots())
+    (told,) = texts(ax)
+    assert told.startswith("+1.00 ± ")
+    assert told.endswith(" (n = 2)")
+    pairs, _, effects, look = frames_of(TOP1)
+    ax = plot_effects(effects.iloc[1:], pairs, look, ax=Figure().subplots())
+    assert not any("n =" in text for text in texts(ax))
+
+
+def test_a_name_that_begins_with_an_underscore_stands_in_a_legend():
+    _, curves, _, look = frames_of({"base": [0.90, 0.91], "_other": [0.91, 0.92]})
+    ax = plot_learning_curve(curves, look, column="validation_top1", ax=Figure().subplots())
+    assert [text.get_text().strip() for text in ax.legend().get_texts()] == ["base", "_other"]
+
+
+@pytest.mark.parametrize(
+    ("column", "low", "high"),
+    [
+        ("validation_top5", 99.3, 100.5),
+        ("learning_rate", 0.09, 0.11),
+        ("seconds", 1.4, 1.6),
+        ("train_loss", 0.09, 0.11),
+    ],
+)
+def test_every_figure_of_a_curve_has_a_range_that_suits_it(column, low, high):
+    _, curves, _, look = frames_of(TOP1)
+    ax = plot_learning_curve(curves, look, column=column, ax=Figure().subplots())
+    drawn = (100 if column.endswith("top5") else 1) * curves[column]
+    assert ax.lines[0].get_ydata().tolist() == pytest.approx(drawn.head(2).tolist())
+    assert low <= ax.get_ylim()[0] < drawn.min() <= drawn.max() < ax.get_ylim()[1] <= high
+
+
 def test_variants_keep_looks_of_their_own_and_the_baseline_is_black():
     look = looks([f"variant-{i}" for i in range(20)], "variant-7")
     assert len({(one.colour, one.dashes, one.marker) for one in look.values()}) == 20

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from fishnet_search.evidence.search import Corner, error_distribution
 from fishnet_search.plots.coordinates import MOST_LINES, plot_parallel_coordinates
 from fishnet_search.plots.fidelity import plot_best_lost, plot_rank_agreement
+from fishnet_search.plots.looks import looks
 from fishnet_search.plots.search import (
     MOST_POINTS,
     plot_error_distribution,
@@ -61,18 +62,37 @@ def test_the_best_so_far_is_a_staircase_over_points_with_what_was_stopped_apart(
 
 
 def test_the_front_is_a_line_to_the_highest_cost_and_the_reference_point_is_marked():
-    ax = plot_front(SCORES, Corner(7e6, 0.90, 4e6, 0.95), "macs", "base", ax=axes_of())
-    (line,) = ax.lines
+    ax = plot_front(SCORES, Corner(7e6, 0.90, 4e6, 0.95), "macs", looks(["base"], "base"), ax=axes_of())
+    line, baseline = ax.lines
     assert line.get_xdata().tolist() == [4, 5, 7]  # millions
     assert line.get_ydata().tolist() == [90, 95, 95]
-    everyone, front, ring, reference = (
+    everyone, reference, front = (
         points_of(one) for one in ax.collections if len(one.get_offsets()) and points_of(one) != [(0, 0)]
     )
     assert everyone == [(4, 90), (5, 95), (7, 93)]
     assert front == [(4, 90), (5, 95)]
-    assert ring == [(4, 90)]
     assert reference == [(7, 90)]
+    assert (baseline.get_xdata().tolist(), baseline.get_ydata().tolist()) == ([4], [90])
     assert ax.get_xlabel() == "MACs of one image (million multiply-accumulates)"
+
+
+def test_the_front_names_some_by_their_looks_but_for_those_that_are_far_out():
+    scores = pd.DataFrame(
+        {
+            "variant": ["base", *"abcdef", "_best"],
+            "state": "complete",
+            "validation_top1": [0.1, 0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96],
+            "cost": np.arange(8) * 1e6,
+        }
+    )
+    look = looks(["base", "a", "_best"], "base")
+    ax = plot_front(scores, None, "macs", look, ax=axes_of())
+    assert {line.get_label(): line.get_color() for line in ax.lines} == {
+        "a": look["a"].colour,
+        " _best": look["_best"].colour,  # a legend leaves out what begins with an underscore
+    }
+    assert len(ax.legend().get_texts()) == 2
+    assert ax.get_ylim()[0] > 80
 
 
 def test_the_hypervolume_is_drawn_where_it_grows_and_to_the_end():

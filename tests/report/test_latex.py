@@ -68,6 +68,7 @@ def test_every_environment_is_closed_and_nothing_beyond_ascii_is_left():
 def test_a_line_break_in_a_name_is_a_blank():
     assert body(latex(TABLE.replace("base", "two\nlines")))[0][0] == "two lines"
     assert escaped("50 %\nof $x$") == r"50 \% of \$x\$"
+    assert escaped("−∞") == r"$-$$\infty$"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here: apt-get install texlive-latex-extra")

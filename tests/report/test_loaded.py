@@ -153,6 +153,35 @@ def test_learning_curves_are_of_the_column_that_is_asked_for(folder):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["base", "better", "same"]
 
 
+@pytest.mark.parametrize(
+    ("column", "label"),
+    [("validation_top5", "validation top-5 (%)"), ("learning_rate", "learning rate"), ("seconds", "seconds")],
+)
+def test_every_figure_of_the_curves_can_be_drawn(folder, column, label):
+    assert load_study(folder).plot_learning_curves(column, ax=Figure().subplots()).get_ylabel() == label
+
+
+@pytest.mark.parametrize("column", ["validation_top", "state"])
+def test_what_is_no_figure_of_the_curves_is_refused_with_the_nearest(folder, column):
+    with pytest.raises(StudyError, match=f"no figures '{column}'.* one of learning_rate, .*validation_top1"):
+        load_study(folder).plot_learning_curves(column)
+    assert plt.get_fignums() == []
+
+
+def test_where_what_is_compared_is_not_complete_that_is_said(tmp_path):
+    study = study_of(["base", "other"], design="tpe")
+    loaded = load_study(written(tmp_path, study, [complete("former", 1, 0.9)]))
+    for asked in ("plot_accuracy_against_macs", "plot_learning_curves"):
+        with pytest.raises(StudyError, match="no variant that is compared has a complete trial; run the study again"):
+            getattr(loaded, asked)()
+    with pytest.raises(StudyError, match="no variant that is compared has a complete trial"):
+        _ = loaded.best
+    with pytest.raises(StudyError, match="has completed all the seeds"):
+        loaded.plot_pareto()
+    with pytest.raises(StudyError, match="no variant has a seed in common"):
+        loaded.plot_effects()
+
+
 def test_a_study_that_is_running_has_frames_and_says_why_it_has_no_effects(tmp_path):
     begun = pruned("base", 1).model_copy(update={"state": "interrupted", "best_epoch": 1})
     study = load_study(written(tmp_path, study_of(["base", "other"]), [begun, failed("other", 1)]))
@@ -257,7 +286,7 @@ def test_studies_of_one_name_are_told_apart_by_their_folders(tmp_path):
     assert list(studies.studies) == [str(tmp_path / "pooling"), str(tmp_path / "width")]
     with pytest.raises(StudyError, match="is asked for twice"):
         load_studies([tmp_path / "pooling", tmp_path / "pooling"])
-    with pytest.raises(StudyError, match="no study is named"):
+    with pytest.raises(StudyError, match=r"no study is named; .*path.parent for path in Path\('studies'\).glob"):
         load_studies([])
 
 
@@ -267,3 +296,19 @@ def test_several_studies_show_themselves(tmp_path):
     page = studies._repr_html_()
     assert "width: wide" in page
     assert re.search(r"&lt;study width: 6 of 6 planned trials complete&gt;", page)
+
+
+def test_of_many_variants_of_several_studies_the_best_are_drawn(tmp_path):
+    many = {"base": [0.5], **{f"v{i}": [0.6 + i / 1000] for i in range(40)}}
+    ax = two(tmp_path, other=many).plot_comparison(ax=Figure().subplots())
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(names) == 24
+    assert {"pooling: better", "width: v39"} <= set(names)
+    assert "width: v0" not in names
+
+
+def test_long_cells_are_shown_whole(tmp_path):
+    name = ",".join(f"an-axis-{i}=a-level-{i}" for i in range(9))
+    study = study_of(["base"], [1], match=None).model_copy(update={"variants": (variant("base"), variant(name))})
+    trials = [complete("base", 1, 0.9), complete(name, 1, 0.9).model_copy(update={"trial": "t"})]
+    assert name in load_study(written(tmp_path, study, trials))._repr_html_()

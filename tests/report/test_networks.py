@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fishnet_search.evidence.analysis import analyse
-from fishnet_search.report.networks import best_variant, draw_networks
+from fishnet_search.evidence.candidates import best_variant
+from fishnet_search.report.networks import draw_networks
 from tests.records import SPEC, complete, study_of, trials_of, variant
 
 WIDE = SPEC.model_copy(update={"stem": SPEC.stem.model_copy(update={"width": 32})})
@@ -49,3 +50,9 @@ def test_the_best_is_chosen_on_validation_and_never_on_test_images():
 def test_the_best_has_as_many_seeds_as_any():
     effects = analyse(study_of(["base", "other"]), trials_of({"base": [0.90, 0.91], "other": [0.99]})).effects
     assert best_variant(effects).variant == "base"
+
+
+def test_where_nothing_that_is_compared_is_complete_none_is_called_the_best():
+    study = study_of(["base", "other"], [1], design="tpe")
+    (drawing,) = draw_networks(analyse(study, [complete("former", 1, 0.9)]))
+    assert drawing.title == "The baseline base"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fishnet_search.report.redaction import redacted_trial, without_secrets
+from fishnet_search.cli.app import command
+from fishnet_search.report.redaction import redacted_command, redacted_study, redacted_trial, without_secrets
 from fishnet_search.report.write import write_report
-from tests.records import complete, failed, study_of, trials_of
+from tests.records import complete, failed, refused, study_of, trials_of
 
 LETTERS = st.text("abcXYZ019!$%^&()_=+[]{}|;:,.<>?/~#-@", min_size=1, max_size=20)
 
@@ -26,6 +30,19 @@ LETTERS = st.text("abcXYZ019!$%^&()_=+[]{}|;:,.<>?/~#-@", min_size=1, max_size=2
         ("run --api-key hunter2 --seeds 3", "run --api-key *** --seeds 3"),
         ("run --hf-token=hunter2 --seeds 3", "run --hf-token=*** --seeds 3"),
         ("Authorization: Bearer hunter2.hunter2", "Authorization: Bearer ***"),
+        ("Authorization: Basic hunter2hunter2=", "Authorization: Basic ***"),
+        ("https://host/c?sv=2022&sig=hunter2%3D,2;2&se=1", "https://host/c?sv=2022&sig=***&se=1"),
+        ("AccountName=me;AccountKey=hunter2==;Suffix=net", "AccountName=me;AccountKey=***"),
+        ("connect({'user': 'me', 'password': 'hunter2, 2'})", "connect({'user': 'me', 'password': ***})"),
+        ('{"private_key": "hunter2", "storage-key": 12}', '{"private_key": ***, "storage-key": ***}'),
+        ("['mysql', '--password', 'hunter2', '-v']", "['mysql', '--password', ***, '-v']"),
+        ("pushed with ghp_hunter2hunter2 as me", "pushed with *** as me"),
+        ("github_pat_11hunter2_hunter2", "***"),
+        ("hf_hunter2hunter2hunter2", "***"),
+        ("sk-proj-hunter2hunter2", "***"),
+        ("xoxb-hunter2-hunter2", "***"),
+        ("AKIAHUNTER2HUNTER2", "***"),
+        ("token=hunter2,2;2&2 and more", "token=*** and more"),
         ("(OperationalError) 'mysql://me:hunter2@host/db'", "(OperationalError) 'mysql://***@host/db'"),
     ],
 )
@@ -43,6 +60,9 @@ def test_a_credential_is_replaced(text, shown):
         "ValueError: unexpected token ')' in line 3",
         "KeyError: 'tokens per second'",
         "me@example.org reported it",
+        "A basic comparison, e.g. of the basic ResNet-50",
+        "fishnet-search run sk-learn.yaml --name hf_small",
+        "signals=3, keys=4",
     ],
 )
 def test_what_is_no_credential_stays(text):
@@ -72,3 +92,38 @@ def test_no_file_of_a_report_has_a_password(tmp_path):
 def test_a_trial_that_has_not_failed_is_left_alone():
     trial = trials_of({"base": [0.9]})[0]
     assert redacted_trial(trial) is trial
+
+
+@given(secret=st.text(min_size=1))
+@example(secret="a,b;c&d'e\"f g")
+@example(secret="--token")
+def test_no_letter_that_is_given_to_an_option_is_left(secret):
+    shown = "fishnet-search run x.yaml --password=*** DB_TOKEN=*** --api-key *** --seeds 3"
+    words = ["fishnet-search", "run", "x.yaml", f"--password={secret}", f"DB_TOKEN={secret}", "--api-key", secret]
+    line = shlex.join([*words, "--seeds", "3"])
+    assert redacted_command(line) == shown
+    assert redacted_command(shown) == shown
+    assert redacted_study(study_of(["base"], command=line)).command == shown  # of before commands were redacted
+
+
+@given(user=st.text("abc0_.", max_size=8), password=st.text())
+def test_no_letter_of_a_login_is_left_in_a_command(user, password):
+    line = shlex.join(["run", "--storage", f"mysql://{user}:{password}@host.example/db"])
+    assert redacted_command(line) == "run --storage mysql://***@host.example/db"
+
+
+def test_the_command_line_is_redacted_word_by_word(monkeypatch):
+    monkeypatch.delenv("FISHNET_SEARCH_STORAGE", raising=False)
+    monkeypatch.setattr(sys, "argv", ["fishnet-search", "run", "my space.yaml", "--password=a,b;c&d 'e'"])
+    assert command() == "fishnet-search run 'my space.yaml' --password=***"
+
+
+def test_what_no_shell_would_read_is_redacted_as_text():
+    assert redacted_command("run it's --token=hunter2") == "run it's --token=***"
+
+
+def test_descriptions_and_refusals_are_redacted():
+    study = study_of(["base"], description="see https://me:hunter2@host/x", refused=(refused("a", "axes", "token=b"),))
+    shown = redacted_study(study)
+    assert shown.description == "see https://***@host/x"
+    assert shown.refused[0].reason == "token=***"

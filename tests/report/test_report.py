@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -13,7 +14,9 @@ import pytest
 from fishnet_search.errors import StudyError
 from fishnet_search.report.provenance import environments
 from fishnet_search.report.write import write_report
+from fishnet_search.study.record import PublishedRecord
 from tests.records import DATA, ENVIRONMENT, complete, failed, study_of, trials_of
+from tests.searches import space, whole
 
 COMMAND = "fishnet-search report studies/pooling"
 TOP1 = {"max-2x2": [0.970, 0.975, 0.972], "avg-2x2": [0.971, 0.973, 0.974], "conv-3x3": [0.951, 0.955, 0.953]}
@@ -93,7 +96,7 @@ def test_markdown_from_records_is_shown_and_not_read(markdown):
 
 def test_rows_of_markdown_tables_have_one_cell_a_column(report, markdown):
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows} == {len(report.table.columns) + 1, 8}  # p beside
+    assert {len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows} == {len(report.table.columns) + 2, 8}
 
 
 def test_the_html_page_needs_nothing_from_outside(html):
@@ -185,16 +188,16 @@ def test_the_same_records_give_the_same_bytes_in_any_order(report, tmp_path):
     assert contents(again.folder) == contents(report.folder)
 
 
-def test_one_variant_one_seed_has_no_figure_of_effects_and_removes_an_older_one(tmp_path):
-    write_report(STUDY, TRIALS, tmp_path, command=COMMAND)
+def test_one_variant_one_seed_has_no_figure_of_effects_and_removes_an_older_one(report, tmp_path):
+    shutil.copytree(report.folder, tmp_path, dirs_exist_ok=True)
     mine = tmp_path / "figures" / "mine.png"
     mine.touch()
     assert (tmp_path / "figures" / "effects.pdf").exists()
-    report = write_report(study_of(["base"], [1]), trials_of({"base": [0.9]}), tmp_path, command=COMMAND)
+    alone = write_report(study_of(["base"], [1]), trials_of({"base": [0.9]}), tmp_path, command=COMMAND)
     assert not list((tmp_path / "figures").glob("effects.*"))
     assert mine.exists()
-    assert "effects.png" not in report.markdown.read_text()
-    assert report.summary[0] == "base has 90.00 % test top-1 and 99.90 % top-5 with seed 1."
+    assert "effects.png" not in alone.markdown.read_text()
+    assert alone.summary[0] == "base has 90.00 % test top-1 and 99.90 % top-5 with seed 1."
 
 
 def test_names_are_never_read_as_mathematics(tmp_path):
@@ -254,19 +257,77 @@ def test_every_trial_that_has_a_record_has_its_network_on_the_page(html):
 
 
 @pytest.mark.parametrize(
-    ("variants", "seeds"),
-    [(1_100, 1), pytest.param(2_000, 5, marks=pytest.mark.slow)],
-    ids=["thousand", "ten-thousand"],
+    ("variants", "seeds", "limits"),
+    [
+        (30, 1, {"rows": 10, "folded": 20, "trials": 20}),
+        pytest.param(2_000, 5, {"rows": 60, "folded": 1_000, "trials": 200}, marks=pytest.mark.slow),
+    ],
+    ids=["beyond-limits", "ten-thousand"],
 )
-def test_a_study_of_thousands_of_trials_is_left_to_the_files(tmp_path, variants, seeds):
+def test_a_study_of_thousands_of_trials_is_left_to_the_files(tmp_path, monkeypatch, variants, seeds, limits):
+    rows, folded, shown = limits.values()
+    for limit, most in {
+        "pages.MOST_ROWS": rows,
+        "write.MOST_ROWS": rows,
+        "pages.MOST_ROWS_FOLDED": folded,
+        "trials.MOST_TRIALS": shown,
+    }.items():
+        monkeypatch.setattr(f"fishnet_search.report.{limit}", most)
     names = [f"v{i:04}" for i in range(variants)]
     top1 = {name: [0.9 + i / 1e5 + seed / 1e4 * (i % 3) for seed in range(seeds)] for i, name in enumerate(names)}
     report = write_report(study_of(names, range(1, seeds + 1)), trials_of(top1), tmp_path, command=COMMAND)
     html, markdown = report.html.read_text(), report.markdown.read_text()
     assert len(html) < 5e6
-    assert html.count('<details id="trial-') == 200
-    assert f"The first 1,000 of {variants:,} rows; table.csv has all." in html
-    assert f"The first 1,000 of {variants * seeds:,} rows; trials.csv has all." in html
+    assert html.count('<details id="trial-') == shown
+    assert f"The first {folded:,} of {variants:,} rows; table.csv has all." in html
+    assert f"The first {folded:,} of {variants * seeds:,} rows; trials.csv has all." in html
     assert f"Of {variants:,} variants, the baseline and the best by validation top-1 are shown (25 in all)." in html
     assert f"{variants} rows, which are in `table.csv`." in markdown
     assert len(pd.read_csv(report.folder / "trials.csv")) == variants * seeds
+    assert all(len(sentence) < 3_000 for sentence in report.summary)
+    table = (report.folder / "table.tex").read_text()
+    told = re.findall(r"^v\d+", table, re.MULTILINE)
+    assert (len(told), told[0], told[-1]) == (25, "v0000", names[-1])
+    assert f"25 of {variants:,} variants, the baseline and the best by validation top-1; table.csv has all." in table
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """The folder of a report of a grid of two axes beside which there are published figures."""
+    said = {"setting": "ImageNet", "source": "A paper"}
+    published = (PublishedRecord(variant="v0", metric="top1", value=0.7814, **said),)
+    study = space(design="grid", seeds=(1,), published=published)
+    return write_report(study, whole(study), tmp_path_factory.mktemp("grid"), command=COMMAND).folder
+
+
+def test_levels_and_published_values_are_in_the_files_and_explained(grid):
+    table = pd.read_csv(grid / "table.csv").set_index("variant")
+    assert table.loc["v5", ["axis depth", "axis pool"]].tolist() == [2, "b"]
+    assert table["published_top1"].dropna().to_dict() == {"v0": 0.7814}
+    markdown = (grid / "report.md").read_text()
+    for name in ("table.csv", "levels.csv", "published.csv"):
+        section = markdown.split(f"`{name}`:")[1]
+        for column in pd.read_csv(grid / name).columns:
+            assert f"- {column}: ".replace("_", r"\_") in section
+    assert pd.read_csv(grid / "levels.csv")["difference_top1"].notna().all()
+
+
+def test_the_table_of_every_section_is_a_file(grid):
+    assert {path.name for path in grid.glob("*.csv")} == {
+        *("table.csv", "trials.csv", "curves.csv", "levels.csv", "published.csv"),
+        *("pareto.csv", "importance.csv", "fidelity.csv"),
+    }
+    assert pd.read_csv(grid / "importance.csv")["axis"].tolist() == ["depth", "pool"]
+    assert "- importance.csv: the table of 'What the accuracy hangs on'" in (grid / "report.md").read_text()
+
+
+def test_tables_and_figures_that_a_later_report_does_not_have_are_removed(grid, tmp_path):
+    shutil.copytree(grid, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "mine.csv").touch()
+    report = write_report(study_of(["mine.csv"], [1]), trials_of({"mine.csv": [0.9]}), tmp_path, command=COMMAND)
+    assert {path.name for path in tmp_path.glob("*.csv")} == {"table.csv", "trials.csv", "curves.csv", "mine.csv"}
+    assert not list((tmp_path / "figures").glob("pareto.*"))
+    report.markdown.write_bytes(b"\xff\xfe of another program")
+    write_report(study_of(["base"], [1]), trials_of({"base": [0.9]}), tmp_path, command=COMMAND)
+    assert "\n## Files\n" in report.markdown.read_text()
+    assert (tmp_path / "mine.csv").exists()

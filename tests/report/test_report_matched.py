@@ -52,7 +52,7 @@ def test_the_table_has_both_differences_and_twins_have_no_row_of_their_own():
     table = matched_table(analysis.effects, analysis.matched, "MACs").set_index("variant")
     assert table.index.tolist() == ["conv", "avg", "wide", "deep"]
     assert table.loc["conv"].tolist() == [
-        "+120 %", "+5.03 ± 0.14", "larger than the noise",
+        "+120 %", "+5.03 ± 0.34", "larger than the noise",
         "conv-same-macs", "+0.3 %", "+0.33 ± 2.87", "within the noise",
     ]  # fmt: skip
     assert table.loc["avg", ["matched by", "matched difference (points)"]].tolist() == ["as it is", "+0.33 ± 2.87"]
@@ -69,7 +69,7 @@ def test_what_remains_at_the_baselines_cost_is_said_in_words():
         "larger than the noise. As they are, 3 of 4 are larger than the noise."
     )
     assert (
-        "conv is 5.03 ± 0.14 points above the baseline, larger than the noise, as it is (+120 % MACs); at the "
+        "conv is 5.03 ± 0.34 points above the baseline, larger than the noise, as it is (+120 % MACs); at the "
         "baseline's MACs (+0.3 %) it is 0.33 ± 2.87 points above the baseline, within the noise." in words
     )
     assert (
@@ -78,7 +78,7 @@ def test_what_remains_at_the_baselines_cost_is_said_in_words():
     )
     assert "(+290 % MACs); no width reaches the baseline's MACs: macs come no nearer." in words
     assert (
-        "deep is 4.97 ± 0.14 points below the baseline, larger than the noise, as it is (+12 % MACs); its twin was "
+        "deep is 4.97 ± 0.34 points below the baseline, larger than the noise, as it is (+12 % MACs); its twin was "
         "refused: params 9 is more than 8." in words
     )
 
@@ -98,6 +98,16 @@ def test_many_variants_within_the_noise_either_way_are_told_together():
         "164 more seeds would settle a difference of 0.33 points (v0), which takes the fewest: in 80 of 100 studies, "
         "if the spread is as seen here.",
     )
+
+
+def test_of_many_pairs_the_largest_are_told_one_by_one():
+    names = [f"v{i}" for i in range(30)]
+    top1 = {name: [0.80 - i / 100, 0.81 - i / 100, 0.821 - i / 100] for i, name in enumerate(names)}
+    study = study_of(["base", *names], match="macs")
+    words = summarise(analyse(study, trials_of({"base": [0.90, 0.91, 0.92], **top1})))
+    told = [sentence.split()[0] for sentence in words if "has the baseline's MACs within the tolerance" in sentence]
+    assert told == names[-12:]
+    assert "18 more, which the table has, differ by less." in words
 
 
 @pytest.mark.parametrize(

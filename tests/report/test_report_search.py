@@ -6,13 +6,13 @@ import re
 from itertools import pairwise
 
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fishnet_search.evidence.analysis import analyse
 from fishnet_search.evidence.candidates import candidate_frame, pareto_front
-from fishnet_search.plots.figures import draw_candidates
 from fishnet_search.plots.looks import looks, wrapped
-from fishnet_search.plots.scatter import lowest_shown
+from fishnet_search.plots.scatter import lowest_shown, plot_candidates
 from fishnet_search.report.summary import summarise
 from fishnet_search.report.write import write_report
 from tests.records import complete, duplicate, failed, pruned, refused, study_of, variant
@@ -109,7 +109,7 @@ def test_the_front_is_against_the_cost_that_is_sought_to_be_low():
 def test_all_candidates_are_drawn_in_grey_and_finalists_named_in_their_colours():
     analysis = analyse(search(), [*SCREENED, *FINALS])
     look = looks(["base", "b", "c"], "base")
-    ax = draw_candidates(analysis.candidates, look, "macs").axes[0]
+    ax = plot_candidates(analysis.candidates, look, "macs", ax=Figure().subplots())
     assert sorted(ax.collections[0].get_offsets().tolist()) == [[2, 85], [4, 90], [6, 92], [6, 93], [8, 91]]
     front, *marks = ax.lines
     assert front.get_xdata().tolist() == [2, 4, 6]
@@ -131,7 +131,8 @@ def test_long_names_break_between_levels_and_their_labels_do_not_overlap():
     names = [f"downsample=max-2x2,depth.body0=3,width=4{i}" for i in range(9)]
     study = study_of(names, [1, 2], design="tpe", finalists=tuple(names[1:]))
     analysis = analyse(study, [complete(name, seed, 0.9) for name in names for seed in (1, 2)])
-    figure = draw_candidates(analysis.candidates, looks(names, names[0]), "macs")
+    figure = Figure(figsize=(8.6, 5), layout="constrained")
+    plot_candidates(analysis.candidates, looks(names, names[0]), "macs", ax=figure.subplots())
     figure.draw_without_rendering()
     boxes = sorted(Text.get_window_extent(label).intervaly.tolist() for label in figure.axes[0].texts)
     assert all(below[1] <= above[0] for below, above in pairwise(boxes))
@@ -146,8 +147,8 @@ def test_a_big_search_has_no_long_tables_in_sight(tmp_path):
     report = write_report(study, trials, tmp_path, command="report")
     assert report.table["variant"].tolist() == [names[0], names[5]]
     markdown, html = report.markdown.read_text(), report.html.read_text()
-    assert "## All 100 candidates" in markdown
-    assert "Those that were stopped early are left out." in markdown
+    assert "## The front: validation accuracy against cost" in markdown
+    assert "Left out: 1 stopped early, 30 without all their figures." in markdown
     assert "100 rows, which are in `trials.csv`." in markdown
     assert "70 rows, which are in `study.json`." in markdown
     assert "and 10 more, which are in `trials.csv`" in markdown

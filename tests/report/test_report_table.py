@@ -12,7 +12,7 @@ from fishnet_search.report.notes import incomplete_trials, method_notes
 from fishnet_search.report.pages import escape_markdown
 from fishnet_search.report.summary import summarise
 from fishnet_search.report.table import effect_table
-from tests.records import complete, failed, study_of, trials_of
+from tests.records import complete, duplicate, failed, study_of, trials_of
 
 NAN = math.nan
 
@@ -74,8 +74,9 @@ def test_a_clear_difference_is_said_in_a_sentence():
         "The one difference to the baseline max-2x2 (91.00 % test top-1 over 3 seeds) is larger than the noise."
         in words
     )
-    # by hand: differences −0.05, −0.05, −0.049
-    assert "conv-3x3 is 4.97 ± 0.14 points below the baseline max-2x2 over 3 seeds: larger than the noise." in words
+    # by hand: differences −0.05, −0.05, −0.049, which vary less than rounding to whole images of 297 does:
+    # √(1/6) / 297 = 0.1375 points, times t(0.975, 2) = 4.3027, over √3
+    assert "conv-3x3 is 4.97 ± 0.34 points below the baseline max-2x2 over 3 seeds: larger than the noise." in words
 
 
 def test_a_difference_within_the_noise_is_said_to_be():
@@ -90,10 +91,9 @@ def test_one_seed_is_said_to_give_no_interval():
     assert "no interval and no verdict: other (+5.00 points)" in words
 
 
-def test_equal_differences_are_said_to_be_unusual():
+def test_equal_differences_have_the_interval_of_rounding_to_whole_images():
     words = words_of({"base": [0.25, 0.50, 0.75], "other": [0.50, 0.75, 1.00]})
-    assert "other is 25.00 ± 0.00 points above" in words
-    assert "the same with every seed" in words
+    assert "other is 25.00 ± 0.34 points above" in words
 
 
 def test_missing_seeds_are_said_in_words():
@@ -241,3 +241,39 @@ def test_one_variant_with_several_seeds_is_told_by_their_mean():
 
 def test_markdown_specials_are_escaped():
     assert escape_markdown("a|b\n<i>_c_ $d$") == r"a\|b \<i\>\_c\_ \$d\$"
+
+
+NAMES = [f"a-variant-with-a-name-of-some-length-{i:03}" for i in range(200)]
+FIRST = trials_of({"base": [0.90, 0.91, 0.92]})
+
+
+def as_another():
+    """A hundred variants and beside each another of the same network."""
+    firsts = [complete(name, 1, 0.9) for name in NAMES[:100]]
+    return [FIRST[0], *firsts, *(duplicate(name, of) for name, of in zip(NAMES[100:], firsts, strict=True))]
+
+
+@pytest.mark.parametrize(
+    ("trials", "told"),
+    [
+        ([FIRST[0], *(complete(name, 1, 0.8) for name in NAMES)], "and 188 more."),
+        ([*FIRST, *trials_of({name: [0.8, 0.7] for name in NAMES})], f"Fewer than 3 seeds: {NAMES[0]} has 2, "),
+        (as_another(), "88 more, which table.csv names, are the same as another."),
+    ],
+    ids=["one-seed", "fewer-seeds", "equals"],
+)
+def test_no_sentence_is_longer_for_more_variants(trials, told):
+    seeds = sorted({trial.seed for trial in trials})
+    words = summarise(analyse(study_of(["base", *NAMES], seeds), trials))
+    assert any(told in sentence for sentence in words)
+    assert all(len(sentence) < 1_500 for sentence in words)
+    assert len(words) < 30
+
+
+def test_one_variant_is_told_by_its_own_trials_where_others_are_recorded_too():
+    study = study_of(["base", "other"], design="tpe", finalists=("base",))
+    trials = trials_of({"base": [0.90, 0.91, 0.92], "other": [0.5]})
+    trials[3] = worse_at_the_end(trials[3], 0.1).model_copy(update={"wall_seconds": 1.0})
+    words = summarise(analyse(study, trials))
+    assert words[:5] == summarise(analyse(study_of(["base"]), trials[:3]))[:5]
+    assert words[0].endswith("means over 3 seeds.")

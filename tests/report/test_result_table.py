@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
+from math import inf, nan
 
 import pandas as pd
 
 from fishnet_search.evidence.analysis import analyse
-from fishnet_search.report.published import published_table, sources, with_published
+from fishnet_search.report.published import published_numbers, published_table, sources, with_published
 from fishnet_search.report.table import (
     are_spelled_out,
+    axis_numbers,
+    effect_table,
     level_table,
     result_table,
+    shortened,
     without_names,
     word_columns,
 )
@@ -30,16 +33,18 @@ PUBLISHED = pd.DataFrame(
         ["base", "params", 26.4e6, "", "the paper", "differs from the code's"],
         ["gone", "top5", 0.9, "", "the paper", ""],
         ["other", "map", 0.759, "VOC 2007", "the paper", ""],
-        ["other", "statement", math.nan, "", "the paper", "better than average pooling"],
+        ["other", "statement", nan, "", "the paper", "better than average pooling"],
     ],
     columns=["variant", "metric", "value", "setting", "source", "note"],
 )
 
 
+def effects_of(top1, seeds=(1, 2, 3)):
+    return analyse(study_of(list(top1), seeds), trials_of(top1)).effects
+
+
 def results(levels=None):
-    effects = analyse(
-        study_of(["base", "other"]), trials_of({"base": [0.90, 0.92, 0.97], "other": [0.88, 0.91]})
-    ).effects
+    effects = effects_of({"base": [0.90, 0.92, 0.97], "other": [0.88, 0.91]})
     return result_table(effects, pd.DataFrame(levels or {}, index=range(len(effects))))
 
 
@@ -89,21 +94,62 @@ def test_published_values_stand_beside_the_measured_with_the_number_of_their_sou
         "variant", "params", "published params", "MACs", "test top-1 (%)", "published top-1 (%)",
     ]  # fmt: skip
     assert table["published top-1 (%)"].tolist() == ["78.14 [1], 78.07 [2]", ""]
-    assert table["published params"].tolist() == ["26.40 M [2]", ""]
-    assert sources(PUBLISHED) == ("[1] README of the release", "[2] the paper", "[3] the talk")
+    assert table["published params"].tolist() == ["26.4 M [3]", ""]
+    assert sources(PUBLISHED, table) == (
+        "[1] README of the release (ImageNet)",
+        "[2] the paper (ImageNet)",
+        "[3] the paper",
+    )
+    assert sources(PUBLISHED, table[1:]) == ()
 
 
 def test_a_study_without_published_values_has_no_column_for_them():
     assert list(with_published(results(), PUBLISHED[:0])) == list(results())
-    assert sources(PUBLISHED[:0]) == ()
+    assert sources(PUBLISHED[:0], results()) == ()
 
 
 def test_all_published_values_are_listed_with_setting_source_and_note():
     table = published_table(PUBLISHED)
     assert table.iloc[0].tolist() == [
-        "base", "gain in AP (points)", "+2.60", "COCO", "[3] the talk", "above ResNet-50",
+        "base", "gain in AP (points)", "+2.6", "COCO", "[4] the talk", "above ResNet-50",
     ]  # fmt: skip
     assert table["metric"].tolist()[1:] == [
         "top-1 (%)", "top-1 (%)", "params", "top-5 (%)", "mAP (%)", "statement",
     ]  # fmt: skip
-    assert table["published"].tolist()[1:] == ["78.14", "78.07", "26.40 M", "90.00", "75.90", "–"]
+    assert table["published"].tolist()[1:] == ["78.14", "78.07", "26.4 M", "90", "75.9", "–"]
+
+
+def test_effect_sizes_stand_beside_p():
+    effects = effects_of({"base": [0.9, 0.9], "a": [0.8, 0.8], "b": [0.8, 0.8], "c": [0.8, 0.8]})
+    table = result_table(effects.assign(effect_size=[nan, -1.256, inf, -inf]), pd.DataFrame(index=range(4)))
+    assert table["effect size"].tolist() == ["–", "−1.26", "∞", "−∞"]
+    assert list(table).index("effect size") == list(table).index("p (Holm)") + 1
+
+
+def test_a_bootstrap_interval_has_a_column_where_there_is_any():
+    effects = effects_of({"base": [0.90, 0.91], "other": [0.92, 0.93]})
+    assert "bootstrap (points)" not in result_table(effects, pd.DataFrame(index=range(2)))
+    table = result_table(effects.assign(boot_low=[nan, -0.011], boot_high=[nan, 0.02]), pd.DataFrame(index=range(2)))
+    assert table["bootstrap (points)"].tolist() == ["–", "−1.10 to +2.00"]
+    assert list(table)[list(table).index("effect size") + 1] == "bootstrap (points)"
+
+
+def test_the_pairs_are_kept_where_they_are_fewer_than_the_seeds():
+    short = shortened(effect_table(effects_of({"base": [0.90, 0.91, 0.92], "other": [0.92, 0.93]})))
+    assert "pairs" not in short  # the other has 2 of 3 seeds, all of them paired
+    assert "validation top-1 (%)" not in short
+    told = shortened(effect_table(effects_of({"base": [0.90, 0.91], "other": [0.92, 0.93, 0.94]})))
+    assert told["pairs"].tolist() == ["–", "2"]
+
+
+def test_levels_and_published_values_are_columns_of_numbers():
+    variants = pd.Series(["baseline", "other"])
+    axes = axis_numbers(["depth", "kernels"], LEVELS, variants)
+    assert axes.to_dict("list") == {"axis depth": ["1", "1"], "axis kernels": ["3-5", None]}
+    numbers = published_numbers(PUBLISHED, pd.Series(["other", "base"])).fillna("")
+    assert numbers.to_dict("list") == {
+        "published_ap_gain": ["", "0.026"],
+        "published_top1": ["", "0.7814; 0.7807"],
+        "published_params": ["", "26400000"],
+        "published_map": ["0.759", ""],
+    }

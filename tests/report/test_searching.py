@@ -8,11 +8,9 @@ from fishnet_search.evidence.analysis import analyse
 from fishnet_search.report.design_space import coordinates_section, errors_section, importance_section
 from fishnet_search.report.fidelity import fidelity_section
 from fishnet_search.report.searching import pareto_section, progress_section
-from fishnet_search.study.record import EpochRecord, Evaluation
-from fishnet_search.train.recipe import Recipe
-from tests.records import SPEED, complete, pruned, study_of, variant
+from tests.records import pruned
+from tests.searches import RECIPE, curve_of, space, stopped, trial, whole
 
-RECIPE = Recipe(epochs=4, batch_size=64)
 SECTIONS = (
     progress_section,
     pareto_section,
@@ -21,45 +19,6 @@ SECTIONS = (
     coordinates_section,
     fidelity_section,
 )
-
-
-def trial(one, seed, curve, minute=0, **fields):
-    epochs = tuple(
-        EpochRecord(epoch=i, learning_rate=0.1, train=each, validation=each, seconds=1.0, **SPEED)
-        for i, each in enumerate((Evaluation(loss=1.0, top1=top1, top5=1.0) for top1 in curve), 1)
-    )
-    best = curve.index(max(curve)) + 1
-    told = {"recipe": RECIPE, "macs": one.macs, "levels": one.levels, "epochs": epochs, "best_epoch": best}
-    started = f"2026-11-21T06:{minute:02}:00+00:00"
-    return complete(one.name, seed, max(curve), **told, started=started, **fields)
-
-
-def stopped(one, seed, curve, minute):
-    return trial(one, seed, curve, minute, state="pruned").model_copy(update={"test": None})
-
-
-def space(n=12, **fields):
-    """Variants with two axes, the deeper the dearer: twelve are all combinations of six depths and two pools."""
-    variants = tuple(
-        variant(f"v{i}", levels={"depth": i // 2, "pool": "ab"[i % 2]}, macs=1_000_000 * (1 + i // 2), recipe=RECIPE)
-        for i in range(n)
-    )
-    told = {
-        "design": "tpe",
-        "recipe": RECIPE,
-        "axes": {"depth": ("body.depth",), "pool": ("tail.downsample",)},
-        **fields,
-    }
-    return study_of(["v0"], **told).model_copy(update={"variants": variants})
-
-
-def curve_of(i):
-    """Validation top-1 over four epochs: it ends at 0.80, 0.81, ..., in the order of the variants from the first on."""
-    return [round(0.80 + 0.01 * i - lag, 3) for lag in (0.3, 0.2, 0.1, 0.0)]
-
-
-def whole(study, seeds=(1,)):
-    return [trial(one, seed, curve_of(i), i) for seed in seeds for i, one in enumerate(study.variants)]
 
 
 def words(section):
@@ -103,6 +62,7 @@ def test_the_front_is_told_with_its_hypervolume_and_reference_point():
         "The front dominates 66.67 % of the rectangle whose reference point is 2.000 M MACs and 80.00 % top-1"
         in words(section)
     )
+    assert "(the dearest and the least accurate of those that are not far out)" in words(section)
     assert "Half of the 4 trials had come to 66.67 %; the last to add to it was trial 2." in words(section)
     assert len(section.figure.axes) == 2
 
@@ -115,10 +75,34 @@ def test_a_grid_over_several_seeds_has_a_front_of_means_and_no_history():
     assert progress_section(analyse(study, whole(study, (1, 2, 3)))) is None
 
 
-def test_where_all_cost_the_same_there_is_no_front():
+def test_the_baseline_and_the_finalists_are_named_below_the_front():
+    study = space(finalists=("v11", "v5"))
+    section = pareto_section(analyse(study, whole(study)))
+    (legend,) = section.figure.legends
+    assert sorted(text.get_text() for text in legend.get_texts()) == ["v0", "v11", "v5"]
+    assert "Named: the baseline and the finalists." in section.caption
+    section = pareto_section(analyse(space(), whole(space())))
+    assert len(section.figure.legends[0].get_texts()) == 6
+    assert "Named: the baseline and the best so far." in section.caption
+
+
+def test_of_a_grid_whose_variants_all_stand_in_the_table_the_baseline_is_named():
+    study = space(design="grid", seeds=(1,))
+    section = pareto_section(analyse(study, whole(study)))
+    assert [text.get_text() for text in section.figure.legends[0].get_texts()] == ["v0"]
+    assert "Named: the baseline." in section.caption
+
+
+def test_where_all_cost_the_same_points_are_drawn_and_no_trade_is_told():
     study = space()
     level = tuple(one.model_copy(update={"macs": 5}) for one in study.variants)
-    assert pareto_section(analyse(study.model_copy(update={"variants": level}), whole(study))) is None
+    section = pareto_section(analyse(study.model_copy(update={"variants": level}), whole(study)))
+    (ax,) = section.figure.axes
+    assert len(ax.collections[0].get_offsets()) == 12
+    assert not ax.get_lines()[0].get_drawstyle().startswith("steps")
+    assert "All cost the same, so that there is no trade between accuracy and MACs." in words(section)
+    assert "1 of 12 complete candidates is on the front" in words(section)
+    assert not any(told in words(section) + section.caption for told in ("hypervolume", "rectangle", "Shaded"))
 
 
 def test_importance_names_what_goes_beyond_chance():
@@ -194,6 +178,25 @@ def test_a_study_that_was_stopped_early_tells_where_its_best_stood():
     assert "What became of the others is not known." in section.notes[0]
 
 
+def test_stops_are_told_among_the_trials_that_were_to_have_as_many_epochs_as_the_best():
+    study = space(24, stop="asha", axes={"epochs": ("recipe.epochs",)})
+    short = RECIPE.model_copy(update={"epochs": 2})
+    variants = tuple(one.model_copy(update={"recipe": short}) if i % 2 else one for i, one in enumerate(study.variants))
+    study = study.model_copy(update={"variants": variants})
+    trials = [
+        trial(one, 1, curve_of(i)[: one.recipe.epochs], i).model_copy(update={"recipe": one.recipe})
+        for i, one in enumerate(variants)
+    ]
+    trials[0] = stopped(variants[0], 1, curve_of(0)[:3], 0)
+    trials[1] = stopped(variants[1], 1, curve_of(1)[:1], 1)
+    section = fidelity_section(analyse(study, trials))
+    # the even ones have four epochs; the last of them is the best
+    assert (
+        "With seed 1, among the trials that were to have as many epochs as the best, asha stopped 1 of 12 after epoch "
+        "3. There the trial that was the best in the end had place 1 of 12." in words(section)
+    )
+
+
 def test_where_few_came_to_their_end_the_stops_alone_are_told():
     study = space(stop="asha")
     trials = [stopped(one, 1, curve_of(i)[:1], i) for i, one in enumerate(study.variants)]
@@ -215,9 +218,13 @@ def test_a_small_comparison_has_none_of_these_parts(provider):
 
 
 @pytest.mark.parametrize("provider", SECTIONS, ids=lambda one: one.__name__)
-def test_a_search_that_has_just_begun_has_none_of_these_parts(provider):
+def test_a_search_that_has_just_begun_has_none_of_these_figures(provider):
     study = space(2)
-    assert provider(analyse(study, [*whole(study)[:1], pruned("v1", 1)])) is None or provider is fidelity_section
+    section = provider(analyse(study, [*whole(study)[:1], pruned("v1", 1)]))
+    if provider is fidelity_section:  # which tells whom early stopping has stopped
+        assert section.figure is None
+    else:
+        assert section is None
 
 
 @pytest.mark.parametrize("provider", SECTIONS, ids=lambda one: one.__name__)

@@ -45,10 +45,11 @@ def crowd(analysis):
     return Section("crowd", "Many", figure=figure)
 
 
-@pytest.fixture
-def report(tmp_path, monkeypatch):
-    monkeypatch.setattr(write, "SECTIONS", (nothing, importance))
-    return write_report(STUDY, TRIALS, tmp_path, command="report")
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "SECTIONS", (nothing, importance))
+        return write_report(STUDY, TRIALS, tmp_path_factory.mktemp("report"), command="report")
 
 
 def test_both_pages_show_all_of_a_section_and_nothing_of_one_without_data(report):
@@ -72,7 +73,7 @@ def test_both_pages_show_all_of_a_section_and_nothing_of_one_without_data(report
         "- Of one seed & no more.",
     ):
         assert shown in part
-    assert "## Accuracy against MACs" not in markdown
+    assert "## Test accuracy against MACs" not in markdown
 
 
 def test_the_figure_of_a_section_is_kept_in_three_formats(report):
@@ -101,3 +102,13 @@ def test_of_many_variants_the_baseline_and_the_best_by_validation_are_drawn():
 def test_few_variants_are_all_drawn():
     analysis = analyse(study_of(["base", "other"], [1]), [complete("base", 1, 0.5), complete("other", 1, 0.6)])
     assert len(drawn(analysis)) == 2
+
+
+def test_a_long_table_is_named_by_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("fishnet_search.report.pages.MOST_ROWS", 1)
+    monkeypatch.setattr("fishnet_search.report.pages.MOST_ROWS_FOLDED", 1)
+    monkeypatch.setattr(write, "SECTIONS", (importance,))
+    report = write_report(STUDY, TRIALS, tmp_path, command="report")
+    assert "The first 1 of 2 rows; importance.csv has all." in report.html.read_text()
+    assert "2 rows, which are in `importance.csv`." in report.markdown.read_text()
+    assert (tmp_path / "importance.csv").read_text() == "axis,share\ndepth,80 %\na|b,20 %\n"

@@ -5,6 +5,7 @@
   // "−0.93 ± 0.42" is -0.93, "12.35 M" 12350000, "3 min 20 s" 200, "78.14 [1], 78.07 [2]" 78.14; words are NaN.
   function number(cell) {
     const text = cell.replaceAll("−", "-").replace(/,(?=\d{3}\b)/g, "").replace(/^(<|\+|below) ?/, "");
+    if (/^-?∞/.test(text)) return text.startsWith("-") ? -Infinity : Infinity;
     const first = /^-?\d+(\.\d+)?(e[-+]?\d+)?(?=$|\s)/.exec(text);
     if (!first) return NaN;
     const [, unit, more] = /^ ?([kMG%sh]|min)?\b(?: (\d+) (?:s|min)\b)?/.exec(text.slice(first[0].length)) ?? [];
