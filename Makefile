@@ -9,10 +9,10 @@ demo: .venv/.installed  ## run a real ablation on real images and show its repor
 	$(BIN)/fishnet-search report downsample
 
 test: .venv/.installed-dev  ## the whole suite but for the long tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder  # what a file prepares, it prepares once
 
 test-all: .venv/.installed-dev  ## the long tests too
-	$(BIN)/pytest -n 2 -m "slow or not slow"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow or not slow"
 
 lint: .venv/.installed-dev  ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -16,6 +16,30 @@ if "CI" in os.environ:
     settings.load_profile("ci")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_the_disk():
+    """What a power cut would leave is not tested here; that the disk is waited for is, in tests/study/test_store.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture
+def processes(tmp_path):
+    """Start a function of `tests.engine.survival` in a process of its own; at the end all of them are ended."""
+    from tests.engine.survival import Process  # with all that studies need
+
+    started = []
+
+    def start(function, *arguments, home=tmp_path):
+        started.append(Process(home, function, home, *arguments))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.end_all()
+
+
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
     """Run the command line in an empty folder; return exit code, output and errors."""

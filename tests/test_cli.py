@@ -15,6 +15,7 @@ from fishnet_search import build_graph, cost_of, ledger_of, load_spec
 from fishnet_search.cli.app import command
 from fishnet_search.study.store import read_trials
 from fishnet_search.terminal import description
+from tests.engine import survival
 from tests.engine.tiny import BASE, SPACE, TRIALS, write_space
 
 RUN = [sys.executable, "-c", "from fishnet_search.cli import main; main()"]
@@ -226,35 +227,36 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_line(call, tmp_path):
 
 
 def start(folder, *words):
+    """The command in a process that has imported nothing, as a person starts it."""
     return subprocess.Popen([*RUN, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
 
 
-def wait_for(folder, count, process):
-    """Wait until that many trials are complete."""
+def await_first_trial(folder, process):
+    """Wait until a trial is complete."""
     deadline = time.monotonic() + 120
-    while len(list(folder.glob("studies/tiny/trials/*.json"))) < count:
+    while not list(folder.glob("studies/tiny/trials/*.json")):
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-LONG = SPACE.replace("epochs: 2", "epochs: 30")
+LONG = SPACE.replace("epochs: 2", "epochs: 12")
 
 
-def test_a_run_killed_in_the_middle_ends_with_every_trial_complete_exactly_once(tmp_path):
+def test_a_run_killed_in_the_middle_ends_with_every_trial_complete_exactly_once(tmp_path, call, processes):
     write_space(tmp_path, LONG)
-    first = start(tmp_path, "run", "tiny.yaml", "--limit", "40", "--jobs", "1")
-    wait_for(tmp_path, 1, first)
+    words = ["run", "tiny.yaml", "--limit", 40, "--jobs", 1]
+    first = processes(survival.command, words)
+    while not list(tmp_path.glob("studies/tiny/trials/*.json")):
+        assert first.await_event() is not None, first.errors
     first.kill()
-    first.wait()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("studies/tiny/trials/*.json")}
     assert 1 <= len(before) < 4
 
-    second = start(tmp_path, "run", "tiny.yaml", "--limit", "40", "--jobs", "1")
-    out, _ = second.communicate(timeout=300)
+    code, out, _ = call(*words)
 
-    assert second.returncode == 0, out
+    assert code == 0, out
     assert f"{len(before)} of 4 trials are complete already" in out
     records = read_trials(tmp_path / "studies" / "tiny")
     assert [(record.trial, record.state) for record in records] == [(name, "complete") for name in TRIALS]
@@ -262,11 +264,11 @@ def test_a_run_killed_in_the_middle_ends_with_every_trial_complete_exactly_once(
     assert (tmp_path / "reports" / "tiny" / "report.md").is_file()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_and_sigterm_end_a_run_cleanly(tmp_path, stop):
     write_space(tmp_path, LONG)
     process = start(tmp_path, "run", "tiny.yaml", "--limit", "40", "--jobs", "1")
-    wait_for(tmp_path, 1, process)
+    await_first_trial(tmp_path, process)
     process.send_signal(stop)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130, out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,13 @@ from sklearn.datasets import load_digits
 from fishnet_search.data.description import Split
 from fishnet_search.data.listing import ListedPart, Offer
 
+_digits = cache(load_digits)
+"""The images, which nothing changes, read once: a study asks for them several times."""
+
 
 def offer_digits() -> Offer:
     """Return all images, of which 360 are for validation and 360 for testing."""
-    digits = load_digits()
+    digits = _digits()
     # From 0..16 to 0..255 in whole numbers, so that the pixels are the same on every machine.
     images_NHW = ((digits.images.astype(np.int64) * 255 + 8) // 16).astype(np.uint8)
     return Offer(

@@ -8,6 +8,7 @@ alike only once. What msgspec does not take, `read_trial` takes or refuses, so b
 from __future__ import annotations
 
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, get_type_hints
 
 import msgspec
@@ -85,5 +86,5 @@ def _plain(model: type[BaseModel], **others: Any) -> Any:
 
 _FIGURES = _plain(Evaluation)
 _EPOCH = _plain(EpochRecord, train=_FIGURES, validation=_FIGURES)
-_TRIAL = _plain(TrialRecord, epochs=tuple[_EPOCH, ...], **dict.fromkeys(_CHECKED, msgspec.Raw))
+_TRIAL = _plain(TrialRecord, epochs=GenericAlias(tuple, (_EPOCH, ...)), **dict.fromkeys(_CHECKED, msgspec.Raw))
 _DECODER = msgspec.json.Decoder(_TRIAL)

@@ -26,6 +26,7 @@ from torch import nn
 from fishnet_search import cli
 from fishnet_search.engine import local, processes, together
 from fishnet_search.engine.together import Together
+from fishnet_search.report import write  # noqa: F401 - so that it is there when a command ends with a report
 from fishnet_search.study import training
 from fishnet_search.study.store import read_trials
 from fishnet_search.study.training import trial_steps
@@ -155,8 +156,10 @@ _NUMBERS = count(1)
 
 def _begin(home, told, function, arguments, output, errors):
     os.setsid()
+    os.fsync = lambda descriptor: None  # as in the tests
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # if a study here began the server
     forkserver._forkserver.__init__()  # workers are forked off a server of this session, not off that of the tests
+    processes.CONTEXT.set_forkserver_preload(["fishnet_search.engine.worker", "fishnet_search.engine.team"])
     os.chdir(home)
     for number, file in ((1, output), (2, errors)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)

@@ -1,5 +1,6 @@
 """Nothing is ever lost: what a study comes to whatever ends it, fills its disk or damages its files."""
 
+import functools
 import json
 import os
 import pickle
@@ -74,8 +75,8 @@ def doomed(told, home, jobs, real_workers):
 @pytest.mark.parametrize(
     ("jobs", "kills", "real_workers"),
     [
-        pytest.param(1, 5, False, id="in process"),
-        pytest.param(2, 5, False, id="two workers"),
+        pytest.param(1, 3, False, id="in process"),
+        pytest.param(2, 3, False, id="two workers"),
         pytest.param(1, 20, False, id="in process, twenty times", marks=pytest.mark.slow),
         pytest.param(2, 20, True, id="two workers, twenty times", marks=pytest.mark.slow),
     ],
@@ -149,6 +150,7 @@ def crammed(told, home, jobs):
     disk.mkdir()
     survival.mount_a_small_disk(disk)
     ballast = survival.fill(disk)
+    planning.load_images = functools.cache(planning.load_images)
     code = None
     while code != 0:
         ballast.make_room(pages=jobs * jobs)
@@ -213,7 +215,7 @@ def test_a_record_cut_off_anywhere_is_set_aside_and_its_trial_is_done_anew(tmp_p
     run(given, folder)
     path = trial_file(folder, "max-2x2-seed0")
     whole = path.read_bytes()
-    for length in range(0, len(whole) - 1, 97):
+    for length in range(0, len(whole) - 1, 389):
         path.write_bytes(whole[:length])
         recorder = Recorder()
         run(given, folder, recorder)
@@ -405,7 +407,8 @@ FEW = {"limit": 10}
 )
 def test_nothing_in_a_studys_folder_is_unpickled(tmp_path, call, names):
     bomb = pickle.dumps(Bomb(tmp_path / "exploded"))
-    given, folder = plan(tmp_path, SEARCH, **FEW), tmp_path / "study"
+    small = SEARCH.replace("candidates: 6, finalists: 2", "candidates: 3, finalists: 1").replace("seeds: 2", "seeds: 1")
+    given, folder = plan(tmp_path, small, **FEW), tmp_path / "study"
     run(given, folder)
     places = [place for name in names for place in list(folder.glob(name)) or [folder / name]]
     places += [checkpoint_file(folder, "baseline-seed0"), weights_file(folder, "baseline-seed0")]
@@ -513,7 +516,7 @@ recipe: {epochs: 4, batch_size: 16}
 def test_what_was_stopped_early_stays_so_whatever_kills_the_study(
     tmp_path, monkeypatch, undisturbed, owner, step, nth, moment
 ):
-    given, folder = plan(tmp_path, STOPPING, limit=200), tmp_path / "study"
+    given, folder = plan(tmp_path, STOPPING, limit=80), tmp_path / "study"
     try:
         with monkeypatch.context() as patch:
             deadly(patch, owner, step, moment, nth)
@@ -524,7 +527,7 @@ def test_what_was_stopped_early_stays_so_whatever_kills_the_study(
     recorder = Recorder()
     records = run(given, folder, recorder)
     assert over.isdisjoint(recorder.started)
-    expected = undisturbed(STOPPING, limit=200)
+    expected = undisturbed(STOPPING, limit=80)
     assert [(one.state, numbers(one)) for one in read_trials(folder)] == [(one.state, numbers(one)) for one in expected]
     assert {record.state for record in records} == {"complete", "pruned"}
     assert "RUNNING" not in {state for _, state in optuna_states(folder)}

@@ -249,13 +249,13 @@ def test_memory_of_the_machine_that_runs_out_is_told_from_other_errors(tmp_path,
 def test_a_trial_that_hangs_is_given_up_and_others_are_not_disturbed(tmp_path, processes, undisturbed, jobs):
     """In Python and in a library that lets nobody else run; one process alone then has a worker too."""
     fates = Mishap(sleeping, seed=0, step=2), Mishap(holding_the_interpreter, seed=1, step=STEPS + 2)
-    settings = {"jobs": jobs, "time_limit": 8}
+    settings = {"jobs": jobs, "time_limit": 6}
     _, code = events(processes(study, ALONE, settings, {"seeds": 3}, *fates))
     assert code == 0
     *hung, other = read_trials(tmp_path / "study")
     for record, place, epochs in zip(hung, ("in sleeping", "in holding_the_interpreter"), (0, 1), strict=True):
         assert (record.state, record.failure.type, len(record.epochs)) == ("failed", "TimeLimit", epochs)
-        assert record.failure.message == "took longer than the 8 s that a trial may take"
+        assert record.failure.message == "took longer than the 6 s that a trial may take"
         assert place in record.failure.traceback
     assert (other.trial, other.state) == ("max-2x2-seed2", "complete")
     assert remains(tmp_path / "study") == []

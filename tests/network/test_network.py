@@ -15,7 +15,7 @@ from fishnet_search.graph.blocks import norm_op
 from fishnet_search.graph.build import build_graph
 from fishnet_search.graph.graph import Graph, features_only
 from fishnet_search.network.modules import MODULES
-from fishnet_search.network.network import build_network
+from fishnet_search.network.network import Network, build_network
 from fishnet_search.spec.loading import load_spec, preset_names, with_fields
 from fishnet_search.spec.stage import Downsample, Upsample
 from tests.fishes import minnow
@@ -36,7 +36,7 @@ def test_every_node_of_every_preset_has_the_shape_the_graph_says(name):
     graph = build_graph(load_spec(name))
     shapes = {}
     with torch.device("meta"):
-        network = build_network(graph).to("meta").eval()
+        network = Network(graph).eval()
         for path, _ in leaves(graph):
             network.get_submodule(path).register_forward_hook(
                 lambda _, __, output, path=path: shapes.update({path: tuple(output.shape[1:])})

@@ -28,7 +28,7 @@ from fishnet_search.spec.resolving import as_yaml, resolved
 from fishnet_search.spec.schema import spec_schema
 from tests.fishes import MINNOW
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "120"))
 MOST_BLOCKS = 60
 SCHEMA = Draft202012Validator(spec_schema())
 
