@@ -127,11 +127,10 @@ def asked_data(verb: str, source: str, split: list[str] | None, broken: str) -> 
 def write_report_of(folder: Path, reports: Path) -> Report:
     """Write the report of a study."""
     from fishnet_search.report.write import write_report
-    from fishnet_search.study.reading import read_evidence
-    from fishnet_search.study.store import read_study
+    from fishnet_search.study.reading import study_and_evidence
 
-    study = read_study(folder)
-    return write_report(study, read_evidence(folder, study), reports / folder.name, command=command())
+    study, records = study_and_evidence(folder)
+    return write_report(study, records, reports / folder.name, command=command())
 
 
 def last_study(studies: Path) -> Path:

@@ -32,7 +32,7 @@ def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
         return []  # all are the baseline under other names
     judged = [row for row in (*larger, *within) if pd.isna(row.same_as)]  # each counts once
     sentences = [_headline(_named(baseline, effects), sum(row.verdict == LARGER for row in judged), len(judged))]
-    sentences += [_difference(row, baseline) for row in larger[:MOST_TOLD]]
+    sentences += [_difference(row) for row in larger[:MOST_TOLD]]
     if len(larger) > MOST_TOLD:
         sentences.append(f"{len(larger) - MOST_TOLD} more, which the table has, differ by less: {LARGER} as well.")
     if len(within) > MOST_LISTED:
@@ -157,10 +157,10 @@ def _headline(baseline: str, larger: int, judged: int) -> str:
     return f"{larger or 'None'} of {judged} differences to {baseline} {_is(larger)} {LARGER}."
 
 
-def _difference(row: Any, baseline: str) -> str:
+def _difference(row: Any) -> str:
     side = "above" if row.difference_top1 > 0 else "below"
     size = points(abs(row.difference_top1), row.difference_ci95).lstrip("+")
-    return f"{row.variant} is {size} points {side} {the_baseline(baseline)} over {seed_count(row.pairs)}: {LARGER}."
+    return f"{row.variant} is {size} points {side} the baseline over {seed_count(row.pairs)}: {LARGER}."
 
 
 def _matched_pairs(rows: Sequence[Any], raw: Mapping[str, Any], metric: str) -> list[str]:

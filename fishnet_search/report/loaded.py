@@ -39,9 +39,8 @@ from fishnet_search.report.summary import summarise
 from fishnet_search.report.table import effect_table
 from fishnet_search.spec.families import Spec
 from fishnet_search.spec.naming import nearest
-from fishnet_search.study.reading import read_evidence
+from fishnet_search.study.reading import study_and_evidence
 from fishnet_search.study.record import StudyRecord, TrialRecord
-from fishnet_search.study.store import read_study
 from fishnet_search.train.recipe import Recipe
 
 MOST_ROWS = 20
@@ -61,8 +60,8 @@ def load_study(study: str | Path, studies: str | Path = "studies") -> LoadedStud
         StudyError: There is no such study, or a record of it is damaged or of another version of fishnet-search.
     """
     folder = _folder(study, Path(studies))
-    record = read_study(folder)
-    return LoadedStudy(folder, record, in_order_of_plan(record, read_evidence(folder, record)))
+    record, records = study_and_evidence(folder)
+    return LoadedStudy(folder, record, in_order_of_plan(record, records))
 
 
 @dataclass(frozen=True, repr=False)

@@ -76,7 +76,7 @@ def test_a_clear_difference_is_said_in_a_sentence():
     )
     # by hand: differences −0.05, −0.05, −0.049, which vary less than rounding to whole images of 297 does:
     # √(1/6) / 297 = 0.1375 points, times t(0.975, 2) = 4.3027, over √3
-    assert "conv-3x3 is 4.97 ± 0.34 points below the baseline max-2x2 over 3 seeds: larger than the noise." in words
+    assert "conv-3x3 is 4.97 ± 0.34 points below the baseline over 3 seeds: larger than the noise." in words
 
 
 def test_a_difference_within_the_noise_is_said_to_be():
