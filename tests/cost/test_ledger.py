@@ -70,7 +70,7 @@ def agrees_with_both_counters(spec):
     assert cost.activations == fvcore_activations(network, image)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(specs())
 def test_any_network_costs_what_both_counters_find(spec):
     agrees_with_both_counters(spec)

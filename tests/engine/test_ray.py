@@ -95,6 +95,7 @@ def test_a_study_has_the_same_numbers_as_on_the_local_engine(on_ray, tmp_path, c
     assert (sorted(recorder.done), recorder.started) == (TRIALS, [])
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_in_an_epoch_is_replaced_and_goes_on_to_the_same_numbers(on_ray, tmp_path):
     killer = Killer(".train")
     local = run(plan(tmp_path, LONG, limit=200), tmp_path / "local")
@@ -126,6 +127,7 @@ def test_a_rank_that_is_killed_is_replaced_with_the_whole_trial(on_ray, tmp_path
     assert [numbers(record) for record in records] == [numbers(record) for record in local]
 
 
+@pytest.mark.slow
 def test_trials_that_fail_or_take_too_long_are_recorded_with_their_reason_and_the_study_goes_on(on_ray):
     axes = (
         "rate: {path: recipe.learning_rate, values: [0.05, 1.0e+15]}, epochs: {path: recipe.epochs, values: [1, 9999]}"
