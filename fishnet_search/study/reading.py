@@ -57,7 +57,7 @@ def study_and_evidence(folder: Path) -> tuple[StudyRecord, tuple[TrialRecord, ..
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Look for no garbage: what is read stays, and going through it again and again takes a seventh of the time."""
+    """Look for no garbage: what is read stays, and going through it again and again takes an eighth of the time."""
     wanted = gc.isenabled()
     gc.disable()
     try:
