@@ -65,7 +65,7 @@ def test_describe_resolved_is_yaml_and_nothing_else(call, tmp_path):
 
 
 def test_describe_resolved_takes_the_image_size_and_draws_too(call, tmp_path):
-    _, out, _ = call("describe", "fishnet-nano", "--resolved", "--image-size", "64", "--svg", "fish.svg")
+    _, out, _ = call("describe", "fishnet-nano", "--resolved", "--image-size", "64", "--draw", "fish.svg")
     assert "image_size: 64" in out
     assert (tmp_path / "fish.svg").is_file()
 
@@ -82,10 +82,23 @@ def test_no_figure_is_cut_in_a_narrow_terminal():
 
 
 def test_describe_draws_into_a_file(call, tmp_path):
-    code, out, _ = call("describe", "fishnet99", "--svg", "fish.svg")
+    code, out, _ = call("describe", "fishnet99", "--draw", "fish.svg")
     assert code == 0
     assert "drawing: fish.svg" in out
     assert (tmp_path / "fish.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.parametrize(("file", "sign"), [("fish.PNG", b"\x89PNG"), ("fish.pdf", b"%PDF")])
+def test_describe_draws_into_the_format_that_the_file_says(call, tmp_path, file, sign):
+    assert call("describe", "fishnet-nano", "--draw", file)[0] == 0
+    assert (tmp_path / file).read_bytes().startswith(sign)
+
+
+def test_describe_says_into_which_files_it_can_draw(call, tmp_path):
+    code, _, err = call("describe", "fishnet-nano", "--draw", "fish.jpg")
+    assert code == 2
+    assert "fish.jpg: the name ends in neither .svg nor .png nor .pdf" in " ".join(err.replace("│", "").split())
+    assert not (tmp_path / "fish.jpg").exists()
 
 
 def test_describe_reads_a_file(call, tmp_path):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fishnet_search.cli.app import IDLE_LOAD, app
+
+if TYPE_CHECKING:
+    from fishnet_search.drawing.formats import Format
 
 
 @app.command()
@@ -23,8 +26,9 @@ def describe(
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Write the spec out in full as YAML, and nothing else.")
     ] = False,
-    svg: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the network into an SVG file.", show_default=False)
+    draw: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the network into a .svg, .png or .pdf file.", show_default=False),
     ] = None,
 ) -> None:
     """Show each stage's output, parameters and MACs, exactly and without building the network.
@@ -33,7 +37,7 @@ def describe(
     FLOPs. "sees" is the receptive field in pixels a side, through windows: global averages beside them, as in
     squeeze-and-excitation, see the whole image; behind an upsampling it differs by position, by a few pixels.
 
-    Example: `fishnet-search describe fishnet150 --svg fishnet150.svg`
+    Example: `fishnet-search describe fishnet150 --draw fishnet150.svg`
     """
     from fishnet_search.cost.ledger import ledger_of
     from fishnet_search.graph.build import build_graph
@@ -45,18 +49,28 @@ def describe(
     loaded = load_spec(spec)
     graph = build_graph(loaded, image_size)
     loaded = loaded.model_copy(update={"image_size": graph.input_shapes[0].height})
-    if svg is not None:
-        from fishnet_search.drawing.fish import draw
+    if draw is not None:
+        from fishnet_search.drawing.fish import draw as drawn
+        from fishnet_search.drawing.formats import picture
 
-        svg.write_text(draw(graph, title=spec), encoding="utf-8")
+        draw.write_bytes(picture(drawn(graph, title=spec), _format_of(draw)))
     if resolved:
         typer.echo(as_yaml(written_out(loaded)), nl=False)
         return
     console = make_console()
     for each in description(spec, ledger_of(graph), loaded.identity(), batch, by, console.width):
         console.print(each)
-    if svg is not None:
-        console.print(f"drawing: {svg}", soft_wrap=True)
+    if draw is not None:
+        console.print(f"drawing: {draw}", soft_wrap=True)
+
+
+def _format_of(file: Path) -> Format:
+    from fishnet_search.drawing.formats import FORMATS
+
+    for suffix in FORMATS:
+        if file.suffix.lower() == f".{suffix}":
+            return suffix
+    raise typer.BadParameter(f"{file}: the name ends in neither .svg nor .png nor .pdf", param_hint="--draw")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from fishnet_search.drawing.formats import FORMATS, picture
 from fishnet_search.evidence.analysis import Analysis, analyse
 from fishnet_search.evidence.effects import BASELINE, EFFECT_COLUMNS, LARGER
 from fishnet_search.evidence.frames import CURVE_COLUMNS, TRIAL_COLUMNS
@@ -54,7 +55,7 @@ from fishnet_search.study.store import write_whole
 
 FILES = {
     "table.tex": "the table of results for a paper",
-    "figures/": "each figure as PNG, SVG and PDF, and the networks as SVG",
+    "figures/": "each figure and network as PNG, SVG and PDF",
 }
 """Beside the pages and the numbers."""
 
@@ -114,7 +115,9 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
 
 def _figures(shown: Sequence[Shown], drawings: Sequence[Drawing]) -> dict[str, bytes]:
     files = {f"figures/{one.section.name}.{suffix}": data for one in shown for suffix, data in one.files.items()}
-    return files | {f"figures/{drawing.name}.svg": drawing.svg.encode() for drawing in drawings}
+    return files | {
+        f"figures/{drawing.name}.{suffix}": picture(drawing.svg, suffix) for drawing in drawings for suffix in FORMATS
+    }
 
 
 def _tables_of(shown: Sequence[Shown]) -> dict[str, tuple[pd.DataFrame, str]]:
@@ -129,7 +132,7 @@ def _files_of_earlier(folder: Path) -> set[str]:
     text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
     figures = re.findall(r"\]\(figures/([\w-]+)\.(?:png|svg)\)", text)
     tables = re.findall(r"^(?:- |`)([\w-]+\.csv)\b", text.partition("\n## Files\n")[2], re.MULTILINE)
-    return {f"figures/{name}.{suffix}" for name in figures for suffix in ("png", "svg", "pdf")} | {*tables}
+    return {f"figures/{name}.{suffix}" for name in figures for suffix in FORMATS} | {*tables}
 
 
 def _content(analysis: Analysis, command: str, columns: dict[str, dict[str, str]]) -> Content:
