@@ -6,13 +6,13 @@ Accuracies stay fractions from 0 to 1, as in the records; only display turns the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fishnet_search.evidence.plan import all_trials, planned_trials, stopped_with
+from fishnet_search.study.epochs import FIGURES, figures_of
 from fishnet_search.study.record import EVIDENCE, StudyRecord, TrialRecord, VariantRecord
 
 NOT_RUN = "not run"
@@ -57,12 +57,14 @@ def worth_of_an_image(trials: pd.DataFrame) -> float:
 
 def curve_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     """Return one row an epoch of every trial, complete or not; a duplicate has the epochs of its equal."""
-    epochs = [epoch for trial in trials for epoch in trial.epochs]
+    none = np.empty((len(FIGURES), 0))
+    figures = np.concatenate([none, *(figures_of(trial.epochs) for trial in trials)], axis=1)
     owners = np.repeat(np.arange(len(trials)), np.array([len(trial.epochs) for trial in trials], dtype=np.intp))
     of_trials = pd.DataFrame([(trial.variant, trial.seed, trial.state) for trial in trials], columns=_OF_TRIAL)
-    frame: pd.DataFrame = of_trials.take(owners).reset_index(drop=True)  # column by column: there may be a million
-    for name, field in _OF_EPOCH.items():
-        frame[name] = np.fromiter(map(attrgetter(field), epochs), "i8" if name == "epoch" else "f8", len(epochs))
+    columns = dict(of_trials.take(owners).reset_index(drop=True))
+    columns |= {name: figures[FIGURES.index(field)] for name, field in _OF_EPOCH.items()}
+    columns["epoch"] = columns["epoch"].astype("i8")
+    frame: pd.DataFrame = pd.DataFrame(columns, copy=False)  # there may be a million rows
     return frame
 
 
@@ -72,7 +74,7 @@ def rows_of(frame: pd.DataFrame) -> list[Any]:
 
 
 def _trial_row(trial: TrialRecord) -> dict[str, Any]:
-    validation = trial.best_validation
+    best = _best_figures(trial)
     return {
         "state": trial.state,
         "params": trial.params,
@@ -81,9 +83,9 @@ def _trial_row(trial: TrialRecord) -> dict[str, Any]:
         "latency_ms": trial.latency_ms,
         "epochs": len(trial.epochs),
         "best_epoch": trial.best_epoch,
-        "validation_loss": None if validation is None else validation.loss,
-        "validation_top1": None if validation is None else validation.top1,
-        "validation_top5": None if validation is None else validation.top5,
+        "validation_loss": best.get("validation.loss"),
+        "validation_top1": best.get("validation.top1"),
+        "validation_top5": best.get("validation.top5"),
         "test_loss": None if trial.test is None else trial.test.loss,
         "test_top1": None if trial.test is None else trial.test.top1,
         "test_top5": None if trial.test is None else trial.test.top5,
@@ -96,6 +98,13 @@ def _trial_row(trial: TrialRecord) -> dict[str, Any]:
         "micro_batches": trial.micro_batches,
         "reason": None if trial.failure is None else f"{trial.failure.type}: {trial.failure.message}",
     }
+
+
+def _best_figures(trial: TrialRecord) -> Mapping[str, float]:
+    """Return the figures of the best epoch, none if there is no best."""
+    if trial.best_epoch is None:
+        return {}
+    return dict(zip(FIGURES, figures_of(trial.epochs)[:, trial.best_epoch - 1].tolist(), strict=True))
 
 
 def _unrecorded_row(

@@ -94,7 +94,7 @@ class LoadedStudy:
 
     folder: Path
     record: StudyRecord  # what the study was asked to do
-    records: tuple[TrialRecord, ...]  # what became of it, in the order of the plan; epochs as from `read_evidence`
+    records: tuple[TrialRecord, ...]  # what became of it, in the order of the plan; epochs as `Epochs`
 
     @property
     def name(self) -> str:

@@ -8,9 +8,8 @@ at the same resolution, sent through transfer blocks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -83,6 +82,9 @@ class HeadStage(TransferStage):
     downsample: Downsample = Field("max-2x2", description=DOWNSAMPLE_HELP)
 
 
+AnyStage = TailStage | Bridge | BodyStage | HeadStage
+
+
 class FishSpec(Architecture):
     """A whole fish. Stages are listed in the order in which the image passes them."""
 
@@ -109,13 +111,12 @@ class FishSpec(Architecture):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class StagePlan:
+class StagePlan(NamedTuple):
     """A stage of a fish with what follows from the stages before it."""
 
     name: str  # "body1"
     at: Location  # ("body", 1)
-    stage: TailStage | Bridge | BodyStage | HeadStage
+    stage: AnyStage
     entering: int  # channels that enter the blocks
     width: int  # channels that leave the blocks
     source: str | None  # the stage whose output is concatenated
@@ -140,34 +141,32 @@ class StagePlan:
 
 
 def _plan(spec: FishSpec) -> Iterator[StagePlan]:
-    outputs = {"stem": (spec.stem.stride, spec.stem.width)}
-    stride, entering = outputs["stem"]
-
-    def plan(name: str, at: Location, stage: TailStage | Bridge | BodyStage | HeadStage) -> StagePlan:
+    stride, entering = spec.stem.stride, spec.stem.width
+    outputs = {"stem": (stride, entering)}
+    for name, at, stage in _stages(spec):
+        if isinstance(stage, BodyStage):
+            stride //= 2
+        elif not isinstance(stage, Bridge):
+            stride *= 2
         width = entering if stage.width == DERIVED else stage.width
         source, problem = None, ""
         if isinstance(stage, (BodyStage, HeadStage)) and stage.transfer_from != "none":
             source, problem = _source(name, stage, outputs, stride)
-        blocks_enter = 2 * width if name == "bridge" else entering
         source_width = outputs[source][1] if source else 0
-        planned = StagePlan(name, at, stage, blocks_enter, width, source, source_width, stride, problem)
-        outputs[name] = (stride, planned.output_width)
-        return planned
+        blocks_enter = 2 * width if isinstance(stage, Bridge) else entering
+        yield StagePlan(name, at, stage, blocks_enter, width, source, source_width, stride, problem)
+        entering = width + source_width
+        outputs[name] = stride, entering
 
+
+def _stages(spec: FishSpec) -> Iterator[tuple[str, Location, AnyStage]]:
     for i, tail_stage in enumerate(spec.tail):
-        stride *= 2
-        yield (planned := plan(f"tail{i}", ("tail", i), tail_stage))
-        entering = planned.output_width
-    yield (planned := plan("bridge", ("bridge",), spec.bridge))
-    entering = planned.output_width
+        yield f"tail{i}", ("tail", i), tail_stage
+    yield "bridge", ("bridge",), spec.bridge
     for i, body_stage in enumerate(spec.body):
-        stride //= 2
-        yield (planned := plan(f"body{i}", ("body", i), body_stage))
-        entering = planned.output_width
+        yield f"body{i}", ("body", i), body_stage
     for i, head_stage in enumerate(spec.head):
-        stride *= 2
-        yield (planned := plan(f"head{i}", ("head", i), head_stage))
-        entering = planned.output_width
+        yield f"head{i}", ("head", i), head_stage
 
 
 def _source(
@@ -201,7 +200,7 @@ def _problems(spec: FishSpec) -> Iterator[Problem]:
         return
     known = True  # whether what enters a stage is known: it follows from widths and transfers before it
     for plan in spec.plan:
-        found = list(_stage_problems(plan) if known else own_problems(plan.stage, plan.at))
+        found = _stage_problems(plan) if known else tuple(own_problems(plan.stage, plan.at))
         yield from found
         known = known and not any(at[-1] in {"width", "transfer_from"} for at, _ in found)
     for halved in (spec.plan[len(spec.tail) - 1], spec.plan[-1]) if known else ():
@@ -213,7 +212,12 @@ def _problems(spec: FishSpec) -> Iterator[Problem]:
     yield from shared_problems(spec)
 
 
-def _stage_problems(plan: StagePlan) -> Iterator[Problem]:
+@lru_cache(maxsize=10_000)  # the candidates of a space share most of their stages
+def _stage_problems(plan: StagePlan) -> tuple[Problem, ...]:
+    return tuple(_problems_of(plan))
+
+
+def _problems_of(plan: StagePlan) -> Iterator[Problem]:
     stage = plan.stage
     if plan.problem:
         yield (*plan.at, "transfer_from"), plan.problem

@@ -17,6 +17,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -116,7 +117,8 @@ def mended_trials(folder: Path) -> tuple[tuple[TrialRecord, ...], tuple[str, ...
 
 def record_files(folder: Path) -> list[Path]:
     """Return where the records of a study's trials are, sorted by name."""
-    return [path for path in sorted((folder / "trials").glob("*.json")) if not path.name.startswith(".")]
+    found = sorted((folder / "trials").glob("*.json"), key=attrgetter("name"))
+    return [path for path in found if not path.name.startswith(".")]
 
 
 def write_record(path: Path, record: BaseModel) -> None:

@@ -161,4 +161,4 @@ def test_a_search_without_a_figure_of_its_plan_is_reported_by_what_is_outside(tm
     study = study_of(["base"], [1], design="tpe")
     report = write_report(study, [failed("base", 1), complete("former", 1, 0.9)], tmp_path, command="report")
     assert report.summary[1] == "The baseline base has no complete trial, so there is no difference to it."
-    assert not list((tmp_path / "figures").glob("*.png"))
+    assert [path.name for path in (tmp_path / "figures").glob("*.png")] == ["network-baseline.png"]
