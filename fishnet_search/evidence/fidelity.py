@@ -103,6 +103,7 @@ def fidelity_frame(races: tuple[Race, ...], *, keep: int, seed: int = 0) -> pd.D
             "epoch": list(epochs),
             "variants": len({variant for race in races for variant in race.variants}),
             "seeds": len(races),
+            "keep": keep,
             "tau": taus,
             "tau_low": low,
             "tau_high": high,
@@ -182,6 +183,7 @@ FIDELITY_COLUMNS = {
     "epoch": "after which ranks are compared with those in the end, by validation top-1 of the best epoch",
     "variants": "complete ones that are compared, over all seeds",
     "seeds": "over which the figures are averaged, each ranked by itself",
+    "keep": "one trial in so many would go on",
     "tau": "Kendall's τ-b: 1 for the same order, 0 for no relation; NaN if all are equal",
     "tau_low": "lower end of its 95 % percentile bootstrap interval over variants, of the samples that have a τ; NaN "
     f"if fewer than {100 * SOUND:.0f} % have",

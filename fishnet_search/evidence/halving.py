@@ -90,7 +90,8 @@ def hurdle_frame(trials: pd.DataFrame, curves: pd.DataFrame, seed: int, asked: M
 
 HURDLE_COLUMNS = {
     "epoch": "after which trials were stopped",
-    "reached": "trials that came so far, each experiment once, of those that were to have as many epochs as the best",
+    "reached": "trials with the first seed that came so far, each experiment once, of those that were to have as many "
+    "epochs as the best",
     "stopped": "of these, those that were stopped there",
     "place_of_best": "place, after this epoch, of the trial that was the best in the end, the first is 1",
 }

@@ -41,14 +41,14 @@ def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, colum
             markersize=5,
             label=seeds_label(str(variant), own["seed"].nunique(), most=most),
             legend=False,
-            errorbar=("pi", 100) if len(look) <= COLOURS else None,
+            errorbar=("pi", 100) if has_bands(look) else None,
             err_kws={"alpha": 0.12, "linewidth": 0},
             ax=ax,
         )
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set(xlabel="epoch", ylabel="", xlim=(0.5, curves["epoch"].max() + 0.5))
     if is_accuracy(column):
-        _leave_out_the_start(curves, column, ax)
+        ax.set_ylim(_late_range(curves, column))
     elif column.endswith("loss") and curves[column].min() > 0:
         _count_by_ratios(curves[column], ax)
     return ax
@@ -59,11 +59,26 @@ def is_accuracy(column: str) -> bool:
     return column.endswith(("top1", "top5"))
 
 
-def _leave_out_the_start(curves: pd.DataFrame, column: str, ax: Axes) -> None:
-    """Show the range of all but the first quarter, whose steep start would leave no room for the differences later."""
+def has_bands(look: Mapping[str, Look]) -> bool:
+    """Tell whether the variants are so few that their seeds are shown as bands."""
+    return len(look) <= COLOURS
+
+
+def leaves_out(curves: pd.DataFrame, look: Mapping[str, Look], *, column: str) -> bool:
+    """Tell whether the axis of an accuracy is too short for some mean over seeds, or for some seed of a band."""
+    low, high = _late_range(curves, column)
+    drawn = curves[column] if has_bands(look) else curves.groupby(["variant", "epoch"])[column].mean()
+    return bool(100 * drawn.min() < low or 100 * drawn.max() > high)
+
+
+def _late_range(curves: pd.DataFrame, column: str) -> tuple[float, float]:
+    """Return the range of all but the first quarter, whose steep start would leave no room for the differences later.
+
+    It is in per cent, with a margin.
+    """
     late = 100 * curves.loc[curves["epoch"] > curves["epoch"].max() / 4, column]
     margin = max(0.05 * float(np.ptp(late)), 0.5)
-    ax.set_ylim(late.min() - margin, late.max() + margin)
+    return float(late.min() - margin), float(late.max() + margin)
 
 
 def _count_by_ratios(losses: pd.Series[float], ax: Axes) -> None:

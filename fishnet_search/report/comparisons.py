@@ -44,7 +44,8 @@ def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
         named = [
             f"{row.variant} ({size} points, {seed_count(row.pairs)})" for row, size in zip(within, sizes, strict=True)
         ]
-        sentences.append(f"Within the noise: {', '.join(named)}.")
+        lead = "It is that of" if len(judged) == len(within) == 1 else "Within the noise:"
+        sentences.append(f"{lead} {', '.join(named)}.")
     sentences += [*_undone_by_correction(judged), *further_seeds(judged)]
     if alone:
         named = [f"{row.variant} ({points(row.difference_top1)} points)" for row in alone]
@@ -87,9 +88,10 @@ def further_seeds(rows: Sequence[Any]) -> list[str]:
     if near:
         first, *others = near if len(near) <= MOST_LISTED else near[:1]
         told = [f"{more_seeds(first)} would settle a difference of {_size(first)} points ({first.variant})"]
-        told += [f"{row.more_seeds:.0f} more one of {_size(row)} points ({row.variant})" for row in others]
+        told += [f"{_rough(row.more_seeds)} more one of {_size(row)} points ({row.variant})" for row in others]
         which = "" if len(near) <= MOST_LISTED else ", which takes the fewest"
-        sentences.append(f"{', '.join(told)}{which}: in 80 of 100 studies, if the spread is as seen here.")
+        sentence = f"{', '.join(told)}{which}: in 80 of 100 studies, if in truth difference and spread are those seen."
+        sentences.append(sentence[0].upper() + sentence[1:])
     if far:
         sentences.append(f"{MOST_SEEDS:,} seeds would not settle a difference as small as that of {listed(far)}.")
     return sentences
@@ -97,7 +99,12 @@ def further_seeds(rows: Sequence[Any]) -> list[str]:
 
 def more_seeds(row: Any) -> str:
     """Return how many more seeds would settle a difference: '1 more seed', '5 more seeds'."""
-    return "1 more seed" if row.more_seeds == 1 else f"{row.more_seeds:.0f} more seeds"
+    return "1 more seed" if row.more_seeds == 1 else f"{_rough(row.more_seeds)} more seeds"
+
+
+def _rough(seeds: float) -> str:
+    """Return a number of seeds as exactly as it is known: by hundreds, where they are that many."""
+    return f"{seeds:.0f}" if seeds <= 100 else f"over {seeds // 100 * 100:.0f}"
 
 
 def not_compared(baseline: str, effects: pd.DataFrame) -> list[str]:
@@ -134,10 +141,10 @@ def _undone_by_correction(rows: Sequence[Any]) -> list[str]:
     """Say which differences would look larger than the noise if they stood alone."""
     compared = sum(not math.isnan(row.p) for row in rows)
     alone = [row for row in rows if row.verdict == WITHIN and row.p < LEVEL]
-    named = [f"{row.variant} (p {p_value(row.p)}, corrected {p_value(row.p_holm)})" for row in alone]
+    named = [f"p of {row.variant} ({p_value(row.p)}, corrected {p_value(row.p_holm)})" for row in alone]
     if not named:
         return []
-    return [f"Larger than the noise by a test of its own, but not among {compared} comparisons: {listed(named)}."]
+    return [f"Below {LEVEL} alone, but not after correction for {compared} comparisons: {listed(named)}."]
 
 
 def _size(row: Any) -> str:
@@ -151,7 +158,7 @@ def _named(baseline: str, effects: pd.DataFrame) -> str:
 
 def _headline(baseline: str, larger: int, judged: int) -> str:
     if not judged:
-        return f"No difference to {baseline} can be judged against the noise: that takes two seeds or more."
+        return f"No difference to {baseline} can be judged against the noise: that takes two seeds or more in common."
     if judged == 1:
         return f"The one difference to {baseline} is {LARGER if larger else WITHIN}."
     return f"{larger or 'None'} of {judged} differences to {baseline} {_is(larger)} {LARGER}."

@@ -13,7 +13,7 @@ from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.axes import axis_frame, varying
 from fishnet_search.evidence.candidates import cost_metric
 from fishnet_search.evidence.frames import evidence, rows_of
-from fishnet_search.evidence.importance import DECOYS, MOST, importance_frame
+from fishnet_search.evidence.importance import DECOYS, IMPORTANCE_COLUMNS, MOST, importance_frame
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.evidence.search import FEWEST, distinct, error_distribution, progress_frame, score_frame
 from fishnet_search.evidence.wording import listed, percent
@@ -69,6 +69,8 @@ def importance_section(analysis: Analysis) -> Section | None:
         f"{sampled}{few}{incomplete(scores)}",
         table=_importance_table(importance),
         words=("axis",),
+        numbers=importance,
+        columns=IMPORTANCE_COLUMNS,
     )
 
 

@@ -9,9 +9,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fishnet_search.evidence.analysis import Analysis
-from fishnet_search.evidence.fidelity import BEST, MOST, Race, fidelity_frame, races_of
+from fishnet_search.evidence.fidelity import BEST, FIDELITY_COLUMNS, MOST, Race, fidelity_frame, races_of
 from fishnet_search.evidence.frames import rows_of
-from fishnet_search.evidence.halving import KEEP, Replay, hurdle_frame, replay_halving, usual_hurdles
+from fishnet_search.evidence.halving import (
+    HURDLE_COLUMNS,
+    KEEP,
+    Replay,
+    hurdle_frame,
+    replay_halving,
+    usual_hurdles,
+)
 from fishnet_search.evidence.wording import NOTHING, listed, points, seed_count
 from fishnet_search.plots.fidelity import plot_best_lost, plot_rank_agreement
 from fishnet_search.plots.figures import WIDTH
@@ -19,6 +26,10 @@ from fishnet_search.report.section import Section
 
 STRONG = 0.7
 """Kendall's τ from which on ranks are said to agree well: of 20 pairs 17 are in the order that they have in the end."""
+
+_EPOCH = f"{FIDELITY_COLUMNS['epoch']}; where no trial was stopped, what is told of stops is empty"
+WITH_STOPS_COLUMNS = FIDELITY_COLUMNS | HURDLE_COLUMNS | {"epoch": _EPOCH}
+"""Of the numbers of a study that was stopped early."""
 
 
 def fidelity_section(analysis: Analysis) -> Section | None:
@@ -49,6 +60,8 @@ def fidelity_section(analysis: Analysis) -> Section | None:
         f"{BEST} in the end that would be stopped there. Dotted: the epochs after which "
         f"{'early stopping judges by default' if stops.empty else 'trials were stopped'}.",
         table=_table(fidelity, stops, hurdles, keep),
+        numbers=fidelity if stops.empty else _with_stops(fidelity, stops),
+        columns=FIDELITY_COLUMNS if stops.empty else WITH_STOPS_COLUMNS,
         notes=tuple(_notes(races, stops)),
     )
 
@@ -60,6 +73,8 @@ def _only_stops(stops: pd.DataFrame, analysis: Analysis) -> Section:
         title="What the first epochs tell",
         text=(_stopped(stops, analysis),),
         table=_stop_table(stops),
+        numbers=stops,
+        columns=HURDLE_COLUMNS,
         notes=("Too few trials came to their end to say how well ranks after an epoch agree with those in the end.",),
     )
 
@@ -120,6 +135,13 @@ def _table(fidelity: pd.DataFrame, stops: pd.DataFrame, hurdles: Sequence[int], 
         dtype=str,
     )
     return table if stops.empty else _stop_table(stops).merge(table, on="after epoch", how="left").fillna(NOTHING)
+
+
+def _with_stops(fidelity: pd.DataFrame, stops: pd.DataFrame) -> pd.DataFrame:
+    """Return every epoch that one of the two tells something of; counts stay whole numbers."""
+    both = fidelity.merge(stops, on="epoch", how="outer")
+    counted: pd.DataFrame = both.astype(dict.fromkeys([*stops.columns, "variants", "seeds", "keep"], "Int64"))
+    return counted
 
 
 def _stop_table(stops: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.effects import LARGER, ONE_SEED, SAME, WITHIN
 from fishnet_search.evidence.frames import rows_of
-from fishnet_search.evidence.levels import WHOLE
+from fishnet_search.evidence.levels import LEVEL_COLUMNS, WHOLE
 from fishnet_search.evidence.paired import LEVEL
 from fishnet_search.evidence.wording import listed, p_value, points, seed_count
 from fishnet_search.plots.figures import WIDTH
@@ -49,6 +49,8 @@ def levels_section(analysis: Analysis) -> Section | None:
         f"{_largest(drawn, shown)}",
         table=_table(levels),
         words=("axis", "part", "level", "against", "verdict"),
+        numbers=levels,
+        columns=LEVEL_COLUMNS,
         notes=_notes(analysis),
     )
 

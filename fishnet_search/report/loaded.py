@@ -41,6 +41,7 @@ from fishnet_search.spec.families import Spec
 from fishnet_search.spec.naming import nearest
 from fishnet_search.study.reading import study_and_evidence
 from fishnet_search.study.record import StudyRecord, TrialRecord
+from fishnet_search.study.store import find_study
 from fishnet_search.train.recipe import Recipe
 
 MOST_ROWS = 20
@@ -59,7 +60,7 @@ def load_study(study: str | Path, studies: str | Path = "studies") -> LoadedStud
     Raises:
         StudyError: There is no such study, or a record of it is damaged or of another version of fishnet-search.
     """
-    folder = _folder(study, Path(studies))
+    folder = find_study(Path(studies), study)
     record, records = study_and_evidence(folder)
     return LoadedStudy(folder, record, in_order_of_plan(record, records))
 
@@ -250,24 +251,6 @@ class LoadedStudy:
             return f"{head}{about}<p>{escape(str(problem))}</p>"
         words = "".join(f"<li>{escape(sentence)}</li>" for sentence in said)
         return f"{head}{about}<ul>{words}</ul>{as_html(table)}"
-
-
-def _folder(study: str | Path, studies: Path) -> Path:
-    """Return where a study is, by its name or its path.
-
-    Raises:
-        StudyError: no study has this name.
-    """
-    if isinstance(study, Path) or "/" in study:
-        return Path(study)
-    if (studies / study / "study.json").is_file():
-        return studies / study
-    names = sorted(path.parent.name for path in studies.glob("*/study.json"))
-    if names:
-        raise StudyError(f"{studies}: holds no study {study!r}{nearest(study, names)}")
-    raise StudyError(
-        f"{studies}: holds no study; run one by `fishnet-search run`, or give the path of a study's folder, with a '/'"
-    )
 
 
 @contextmanager

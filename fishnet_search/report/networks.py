@@ -28,9 +28,10 @@ def draw_networks(analysis: Analysis) -> tuple[Drawing, ...]:
     specs |= {variant.name: variant.spec for variant in analysis.study.variants}
     best = best_variant(analysis.effects)
     is_other = specs[best.variant].identity() != specs[baseline].identity()
-    words = (
-        f"has the highest validation top-1, {percent(best.validation_top1_mean)} % over {seed_count(int(best.seeds))}"
-    )
+    # with one seed another candidate may be higher, which the summary tells
+    among = " of the finalists and the baseline" if analysis.study.finalists else ""
+    top1, seeds = percent(best.validation_top1_mean), seed_count(int(best.seeds))
+    words = f"has the highest validation top-1{among}, {top1} % over {seeds}"
     capital = the_baseline(baseline)[0].upper() + the_baseline(baseline)[1:]
     if best.seeds == 0:
         return (_drawing("network-baseline", capital, baseline, specs[baseline]),)

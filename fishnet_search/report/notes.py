@@ -11,7 +11,11 @@ from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.frames import MISSING, NOT_RUN, rows_of
 from fishnet_search.evidence.paired import LEVEL, MOST_SEEDS
 from fishnet_search.evidence.plan import is_search
-from fishnet_search.evidence.wording import listed, points
+from fishnet_search.evidence.wording import listed, percent, points
+from fishnet_search.study.record import DataRecord
+
+ONE_SIDED = 1.645
+"""Standard errors above a mean that 5 of 100 draws exceed."""
 
 MOST_NAMED = 12
 """Trials of one state that are named."""
@@ -50,13 +54,12 @@ def method_notes(analysis: Analysis, *, environments: int) -> tuple[str, ...]:
         "MACs are multiply-accumulates of one image.",
         "The epoch is chosen on validation top-1; test figures are of that epoch's weights, of complete trials only.",
         *_choice_of_epoch(effects),
-        "± is half the width of the 95 % Student-t interval over seeds.",
+        *_intervals(effects),
         *_verdicts(effects),
         "Intervals cover what changes from seed to seed, not the choice of images: one of the "
         f"{data.test_images:,} test images is {100 / data.test_images:.2g} points.",
     ]
-    if any((effects[f"test_{top}_mean"] + effects[f"test_{top}_ci95"] > 1).any() for top in ("top1", "top5")):
-        notes.append("Student's t knows no bounds, so an interval near 100 % may reach beyond it.")
+    notes += _chance(effects, data)
     if data.classes <= 5:
         notes.append(f"With {data.classes} classes, top-5 counts all guesses and is always 100 %.")
     if environments > 1:
@@ -78,6 +81,32 @@ def _choice_of_epoch(effects: pd.DataFrame) -> list[str]:
     ]
 
 
+def _intervals(effects: pd.DataFrame) -> list[str]:
+    """Tell what ± is, and where it may go beyond what is possible."""
+    if not (effects["seeds"] > 1).any():
+        return []
+    notes = ["± is half the width of the 95 % Student-t interval over seeds."]
+    for top in ("top1", "top5"):
+        mean, half = effects[f"test_{top}_mean"], effects[f"test_{top}_ci95"]
+        if ((mean + half > 1) | (mean - half < 0)).any():
+            return [*notes, "Student's t knows no bounds, so an interval near 0 or 100 % may reach beyond it."]
+    return notes
+
+
+def _chance(effects: pd.DataFrame, data: DataRecord) -> list[str]:
+    """Name the variants that are no better than guessing, of which differences say nothing."""
+    guess = 1 / data.classes
+    images = effects["seeds"] * data.test_images
+    error = (guess * (1 - guess) / images.where(images > 0)) ** 0.5
+    names = effects.loc[effects["test_top1_mean"] < guess + ONE_SIDED * error, "variant"].tolist()
+    if not names:
+        return []
+    return [
+        f"No better than guessing one of {data.classes} classes ({percent(guess)} %) on test images: {listed(names)}. "
+        "What has not learnt says nothing of a design; train for longer."
+    ]
+
+
 def _verdicts(effects: pd.DataFrame) -> list[str]:
     """Tell what is asked of a difference that is called larger than the noise."""
     compared = int((effects["p"].notna() & effects["same_as"].isna()).sum())
@@ -92,15 +121,17 @@ def _verdicts(effects: pd.DataFrame) -> list[str]:
         notes = [
             f"Differences are paired by seed. One is larger than the noise if p of its paired t test is below {LEVEL} "
             f"after Holm's correction for the {compared} comparisons of the table: of 20 tables in which nothing "
-            "differs, at most one is expected to show any. The intervals are of single comparisons and not corrected."
+            "differs, at most one is expected to call any difference that. The intervals are of single comparisons and "
+            "not corrected."
         ]
     notes.append("The effect size is the mean of the paired differences over their standard deviation (Cohen's d_z).")
     if effects["boot_low"].notna().any():
         notes.append("The bootstrap interval draws seeds again and again, and takes no distribution for granted.")
     if effects["more_seeds"].between(1, MOST_SEEDS).any():
         notes.append(
-            "How many more seeds would settle a difference takes difference and spread for what they were here; from "
-            "few seeds that is a rough guess."
+            "How many more seeds would settle a difference takes difference and spread for what they were here, which "
+            "from few seeds is a rough guess. To add them to this study and judge again calls equal networks different "
+            "about twice as often: take them for a study of its own, with other seeds."
         )
     return notes
 
@@ -110,8 +141,9 @@ def _search_notes(analysis: Analysis) -> list[str]:
     if not is_search(study) or study.finalists is None:
         return []
     return [
-        f"Finalists were chosen on validation top-1 with seed {study.seeds[0]}, never on test images; that seed is "
-        "among those of their means, which favours them a little over the baseline."
+        f"Finalists were chosen on validation top-1 with seed {study.seeds[0]}, never on test images. That seed is "
+        "among those of their means, and weights that were lucky on validation images in part are so on test images: "
+        "it favours them over the baseline, the more so the more candidates there were."
     ]
 
 

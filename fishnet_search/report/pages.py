@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,8 @@ class Content:
     data: Facts
     recipe: Facts
     environments: Sequence[tuple[str, Facts]]
-    columns: dict[str, dict[str, str]]  # file -> column -> meaning
-    files: dict[str, str]  # other files -> what they are
+    columns: Mapping[str, Mapping[str, str]]  # file -> column -> meaning
+    files: Mapping[str, str]  # other files -> what they are
 
 
 def html_page(content: Content) -> str:

@@ -9,13 +9,14 @@ from fishnet_search.evidence.effects import SAME
 from fishnet_search.evidence.frames import evidence, rows_of
 from fishnet_search.evidence.matched import METRICS
 from fishnet_search.evidence.wording import seed_count, the_baseline
+from fishnet_search.plots.curves import has_bands, leaves_out
 from fishnet_search.plots.figures import (
     draw_accuracy_against_macs,
     draw_effects,
     draw_learning_curves,
     draw_matched_effects,
 )
-from fishnet_search.plots.looks import COLOURS, DIFFERENT, Look, looks
+from fishnet_search.plots.looks import DIFFERENT, Look, looks
 from fishnet_search.report.section import Section
 
 _MARKERS = (
@@ -82,14 +83,18 @@ def learning_curves_section(analysis: Analysis) -> Section | None:
     if curves.empty:
         return None
     states = analysis.compared["state"]
-    band = "; the band goes from the lowest to the highest seed" if len(look) <= COLOURS else ""
+    band = "; the band goes from the lowest to the highest seed" if has_bands(look) else ""
+    early = (
+        " The accuracy axis leaves out what only the first quarter of the epochs reaches."
+        if leaves_out(curves, look, column="validation_top1")
+        else ""
+    )
     stopped = " Trials that were stopped early are left out." if (states == "pruned").any() else ""
     return Section(
         "learning-curves",
         "Learning curves",
         figure=draw_learning_curves(curves, look),
-        caption=f"Mean of complete trials {_over(drawn(analysis)['seeds'])}{band}. "
-        "The accuracy axis leaves out what only the first quarter of the epochs reaches. "
+        caption=f"Mean of complete trials {_over(drawn(analysis)['seeds'])}{band}.{early} "
         f"Training loss is measured while the weights move.{stopped}{_left_out(analysis)}",
     )
 

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.candidates import cost_metric, pareto_front
-from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.frames import TRIAL_COLUMNS, evidence, rows_of
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.evidence.search import (
     FEWEST,
+    SCORE_COLUMNS,
     Corner,
     corner_of,
     has_order,
@@ -93,6 +94,7 @@ def pareto_section(analysis: Analysis) -> Section | None:
     corner = corner_of(seen)
     shares = None if corner is None else _history(analysis, scores, corner)
     front = pareto_front(seen)
+    numbers = _front_numbers(front, study, metric)
     return Section(
         name="pareto",
         title="The front: validation accuracy against cost",
@@ -100,8 +102,10 @@ def pareto_section(analysis: Analysis) -> Section | None:
         figure=_draw_front(analysis, scores, corner, shares),
         caption=f"Validation top-1 {of_seeds(study)} against {COSTS[metric]}. {_shaded(corner)}Named: {_named(study)}."
         f"{incomplete(scores)}{drawn(len(seen), MOST_POINTS)}{cut(seen)}",
-        table=_front_table(front, study, metric),
+        table=_front_table(numbers, metric),
         words=("variant",),
+        numbers=numbers,
+        columns={name: (TRIAL_COLUMNS | SCORE_COLUMNS)[name] for name in numbers.columns.tolist()},
     )
 
 
@@ -178,12 +182,20 @@ def _growth(shares: pd.Series[float] | None) -> tuple[str, ...]:
     )
 
 
-def _front_table(front: pd.DataFrame, study: StudyRecord, metric: str) -> pd.DataFrame:
-    params = {variant.name: variant.params for variant in study.variants}
+def _front_numbers(front: pd.DataFrame, study: StudyRecord, metric: str) -> pd.DataFrame:
+    """Return the front with each cost under its own name, as whole a number as it is in the plan."""
+    variants = {variant.name: variant for variant in study.variants}
+    costs = {cost: [getattr(variants[name], cost) for name in front["variant"]] for cost in (metric, "params")}
+    numbers = front[["variant"]].assign(**costs).join(front[["seeds", "validation_top1"]])
+    in_order: pd.DataFrame = numbers.reset_index(drop=True)
+    return in_order
+
+
+def _front_table(front: pd.DataFrame, metric: str) -> pd.DataFrame:
     columns = {
         "variant": front["variant"].tolist(),
-        COSTS[metric]: [cost_in_words(cost, metric) for cost in front["cost"]],
-        "parameters": counts([params[variant] for variant in front["variant"]]),
+        COSTS[metric]: [cost_in_words(cost, metric) for cost in front[metric]],
+        "parameters": counts(front["params"].tolist()),
         "validation top-1 (%)": [percent(top1) for top1 in front["validation_top1"]],
     }
     table: pd.DataFrame = pd.DataFrame(columns, dtype=str)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -19,4 +20,6 @@ class Section:
     caption: str = ""  # of the figure
     table: pd.DataFrame | None = None  # of strings
     words: tuple[str, ...] = ()  # columns of the table that are words and not numbers
+    numbers: pd.DataFrame | None = None  # what the table is made of, unrounded, which becomes a CSV file
+    columns: Mapping[str, str] = field(default_factory=dict)  # of the numbers -> what they mean
     notes: tuple[str, ...] = ()  # below the table

@@ -30,8 +30,10 @@ def load_studies(studies: Iterable[str | Path], folder: str | Path = "studies") 
         folder: The folder in which names are looked up.
 
     Raises:
-        StudyError: There are none, one is asked for twice, or one cannot be loaded.
+        StudyError: They are no list, there are none, one is asked for twice, or one cannot be loaded.
     """
+    if isinstance(studies, str | Path):
+        raise StudyError(f"{studies}: give a list of studies, or load one by `load_study`")
     loaded = [load_study(study, folder) for study in studies]
     if not loaded:
         every = "[path.parent for path in Path('studies').glob('*/study.json')]"

@@ -60,13 +60,11 @@ def _search(analysis: Analysis) -> list[str]:
     if not is_search(study):
         return []
     states = candidates["state"].value_counts()
-    fate = ", ".join(f"{n} {state}" for state, n in states.items())
+    fate = ", ".join(f"{n} {state}" for state, n in states.items()) if len(states) > 1 else f"all {states.index[0]}"
     sentences = [f"The {study.design} search tried {len(candidates)} candidates, the baseline included: {fate}."]
     if study.refused:
         rules = Counter(refusal.where.rpartition(": ")[2] for refusal in study.refused)
-        sentences.append(
-            f"It refused {len(study.refused)} more: {', '.join(f'{n} by {rule}' for rule, n in rules.most_common())}."
-        )
+        sentences.append(f"It refused others: {', '.join(f'{n} by {rule}' for rule, n in rules.most_common())}.")
     if len(best := ranked(candidates)):
         sentences.append(_best(best, study))
     return sentences

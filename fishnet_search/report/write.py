@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from fishnet_search.drawing.formats import FORMATS, picture
 from fishnet_search.evidence.analysis import Analysis, analyse
 from fishnet_search.evidence.effects import BASELINE, EFFECT_COLUMNS, LARGER
 from fishnet_search.evidence.frames import CURVE_COLUMNS, TRIAL_COLUMNS
-from fishnet_search.evidence.levels import LEVEL_COLUMNS
 from fishnet_search.evidence.matched import MATCHED_COLUMNS, METRICS, with_matched
 from fishnet_search.evidence.published import PUBLISHED_COLUMNS, published_notes
 from fishnet_search.evidence.wording import the_baseline
@@ -88,20 +87,20 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
         StudyError: If no trial is complete, or the trials cannot be compared with each other.
     """
     analysis = analyse(redacted_study(study), [redacted_trial(trial) for trial in trials])
-    numbers = _numbers(analysis)
+    sections = show(analysis, SECTIONS)
+    numbers = _numbers(analysis, sections)
     columns = {name: meanings for name, (_, meanings) in numbers.items()}
-    content = _content(analysis, redacted_command(command), columns)
-    files = _figures([*content.lead, *content.sections], content.drawings) | {
+    content = _content(analysis, sections, redacted_command(command), columns)
+    files = _figures([*content.lead, *sections], content.drawings) | {
         "table.tex": _latex(content, analysis).encode(),
         "report.md": markdown_page(content).encode(),
         "report.html": html_page(content).encode(),
     }
-    tables = {name: frame for name, (frame, _) in (numbers | _tables_of(content.sections)).items()}
-    for name in _files_of_earlier(folder) - files.keys() - tables.keys():
+    for name in _files_of_earlier(folder) - files.keys() - numbers.keys():
         (folder / name).unlink(missing_ok=True)
     for name, data in files.items():
         write_whole(folder / name, data)
-    for name, frame in tables.items():
+    for name, (frame, _) in numbers.items():
         write_whole(folder / name, _csv(frame))
     return Report(
         folder=folder,
@@ -120,26 +119,22 @@ def _figures(shown: Sequence[Shown], drawings: Sequence[Drawing]) -> dict[str, b
     }
 
 
-def _tables_of(shown: Sequence[Shown]) -> dict[str, tuple[pd.DataFrame, str]]:
-    """Return the tables of sections with their titles by file, but for those whose numbers have a file."""
-    sections = [one.section for one in shown if one.section.name != "levels"]
-    return {f"{one.name}.csv": (one.table, one.title) for one in sections if one.table is not None}
-
-
 def _files_of_earlier(folder: Path) -> set[str]:
     """Return the figures and tables of the report that is there already, as it names them, to be replaced."""
     page = folder / "report.md"
     text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
     figures = re.findall(r"\]\(figures/([\w-]+)\.(?:png|svg)\)", text)
-    tables = re.findall(r"^(?:- |`)([\w-]+\.csv)\b", text.partition("\n## Files\n")[2], re.MULTILINE)
+    tables = re.findall(r"^`([\w-]+\.csv)`:", text.partition("\n## Files\n")[2], re.MULTILINE)
     return {f"figures/{name}.{suffix}" for name in figures for suffix in FORMATS} | {*tables}
 
 
-def _content(analysis: Analysis, command: str, columns: dict[str, dict[str, str]]) -> Content:
+def _content(
+    analysis: Analysis, sections: Sequence[Shown], command: str, columns: Mapping[str, Mapping[str, str]]
+) -> Content:
     study, published = analysis.study, analysis.published
     places = environments(analysis.records)
     metric = METRICS.get(str(study.match), "")
-    details, sections = trial_details(analysis), show(analysis, SECTIONS)
+    details = trial_details(analysis)
     variants, of_variants = analysis.effects["variant"].tolist(), _levels(analysis)
     levels = level_table(list(study.axes), of_variants, variants)
     results = with_published(result_table(analysis.effects, levels), published)
@@ -171,7 +166,7 @@ def _content(analysis: Analysis, command: str, columns: dict[str, dict[str, str]
         recipe=recipe_facts(study, analysis.effects["variant"].tolist()),
         environments=places,
         columns=columns,
-        files={name: f"the table of '{title}'" for name, (_, title) in _tables_of(sections).items()} | FILES,
+        files=FILES,
         recorded=len(analysis.records),
     )
 
@@ -200,7 +195,7 @@ def _latex(content: Content, analysis: Analysis) -> str:
     )
 
 
-def _numbers(analysis: Analysis) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:
+def _numbers(analysis: Analysis, sections: Sequence[Shown]) -> dict[str, tuple[pd.DataFrame, Mapping[str, str]]]:
     """Return the frames that are written, and what their columns mean, by file."""
     study, effects = analysis.study, analysis.effects
     matched = effects if study.match is None else with_matched(effects, analysis.matched)
@@ -208,13 +203,16 @@ def _numbers(analysis: Analysis) -> dict[str, tuple[pd.DataFrame, dict[str, str]
     beside = published_numbers(analysis.published, effects["variant"])
     meanings = EFFECT_COLUMNS | ({} if study.match is None else MATCHED_COLUMNS)
     meanings |= {f"axis {axis}": f"level of the axis, which sets {', '.join(of)}" for axis, of in study.axes.items()}
-    numbers = {
+    parts = [shown.section for shown in sections]
+    numbers: dict[str, tuple[pd.DataFrame, Mapping[str, str]]] = {
         "table.csv": (pd.concat([matched, axes, beside], axis="columns"), meanings | published_meanings(beside)),
         "trials.csv": (analysis.trials, TRIAL_COLUMNS),
         "curves.csv": (analysis.curves, CURVE_COLUMNS),
+        **{f"{one.name}.csv": (one.numbers, one.columns) for one in parts if one.numbers is not None},
     }
-    some = {"levels.csv": (analysis.levels, LEVEL_COLUMNS), "published.csv": (analysis.published, PUBLISHED_COLUMNS)}
-    return numbers | {name: told for name, told in some.items() if not told[0].empty}
+    if not analysis.published.empty:
+        numbers["published.csv"] = (analysis.published, PUBLISHED_COLUMNS)
+    return numbers
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("websocket", reason="needs websocket-client: pip install fishnet-search[test]")
 
 from fishnet_search.report.write import write_report
+from fishnet_search.study.record import PublishedRecord
 from tests.browser import Browser, browser_path
-from tests.records import duplicate, failed, pruned, study_of, trials_of, variant
+from tests.records import duplicate, failed, pruned, refused, study_of, trials_of, variant
 from tests.searches import curve_of, space, stopped, whole
 
 pytestmark = pytest.mark.skipif(browser_path() is None, reason="no Chromium here: apt-get install chromium")
@@ -49,6 +54,19 @@ def search(tmp_path_factory):
     for i in range(1, 5):
         trials[i] = stopped(study.variants[i], 1, curve_of(i)[:1], i)
     return write_report(study, trials, tmp_path_factory.mktemp("search"), command="report").html
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory):
+    """A report with published values beside its own, and with a twin of the same cost."""
+    said = {"setting": "ImageNet", "source": "A paper"}
+    values = {"params": 24_960_000, "macs": 6_450_000_000, "top1": 0.7814, "top5": 0.9395}
+    published = tuple(PublishedRecord(variant="base", metric=each, value=values[each], **said) for each in values)
+    variants = (variant("base"), variant("conv"), variant("conv-same-macs", matches="conv"), variant("wide"))
+    told = {"published": published, "match": "macs", "refused": (refused("wide-same-macs", "match"),)}
+    study = study_of(["base"], **told).model_copy(update={"variants": variants})
+    trials = trials_of(dict(zip([one.name for one in variants], [*ACCURACY.values(), (0.95, 0.96, 0.97)], strict=True)))
+    return write_report(study, trials, tmp_path_factory.mktemp("dense"), command="report").html
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +137,48 @@ def test_the_page_is_no_wider_than_its_window(unfolded):
         "&& one.getBoundingClientRect().right > innerWidth + 1).map(one => one.outerHTML.slice(0, 80))"
     )
     assert beyond == []
+
+
+@pytest.mark.parametrize("name", ["page", "search", "dense"])
+def test_every_part_of_the_page_is_linked_at_its_top(browser, request, name):
+    browser.open(request.getfixturevalue(name), width=1400)
+    linked = browser.run("[...document.querySelectorAll('nav a')].map(link => link.hash.slice(1))")
+    assert linked == browser.run("[...document.querySelectorAll('h2')].map(heading => heading.id)")
+    assert browser.run(f"{json.dumps(linked)}.every(id => document.querySelectorAll('#' + id).length === 1)")
+
+
+def test_the_table_of_results_fits_a_large_window_with_published_values_too(browser, dense):
+    browser.open(dense, width=1400)
+    box = "document.querySelector('#table-results')"
+    assert browser.run(f"{box}.querySelectorAll('td.published').length") == 16
+    assert browser.run(f"{box}.scrollWidth") == browser.run(f"{box}.clientWidth")
+
+
+def shaded(browser, selector):
+    """Whether the left and the right edge of a box are darker than the page."""
+    x, y, width, height = browser.run(
+        f"(box => [box.left + scrollX, box.top + scrollY, box.width, box.height])"
+        f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
+    )
+    found = []
+    for left in (x, x + width - 2):
+        clip = {"x": left, "y": y, "width": 2, "height": height, "scale": 1}
+        taken = browser.send("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"]
+        found.append(bool(np.median(Image.open(io.BytesIO(base64.b64decode(taken))).convert("L")) < 240))
+    return found
+
+
+@pytest.mark.parametrize("selector", ["#effects .wide", "#table-results"])
+def test_a_box_shows_at_which_edges_there_is_more(browser, page, selector):
+    browser.open(page, width=400)
+    box = f"document.querySelector({json.dumps(selector)})"
+    assert browser.run(f"{box}.scrollWidth - {box}.clientWidth") > 100
+    for place, edges in ((0, [False, True]), (70, [True, True]), (9999, [True, False])):
+        browser.run(f"{box}.scrollLeft = {place}")
+        assert shaded(browser, selector) == edges
+    browser.open(page, width=1400)
+    assert browser.run(f"{box}.scrollWidth - {box}.clientWidth") == 0
+    assert shaded(browser, selector) == [False, False]
 
 
 def test_text_is_large_enough_to_be_read(unfolded):

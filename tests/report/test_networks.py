@@ -10,9 +10,9 @@ from tests.records import SPEC, complete, study_of, trials_of, variant
 WIDE = SPEC.model_copy(update={"stem": SPEC.stem.model_copy(update={"width": 32})})
 
 
-def analysis(top1, wide="other"):
+def analysis(top1, wide="other", **fields):
     """A study one of whose variants is another network."""
-    study = study_of(list(top1))
+    study = study_of(list(top1), **fields)
     variants = tuple(variant(name, spec=WIDE if name == wide else SPEC) for name in top1)
     trials = [trial.model_copy(update={"spec": WIDE}) if trial.variant == wide else trial for trial in trials_of(top1)]
     return analyse(study.model_copy(update={"variants": variants}), trials)
@@ -37,6 +37,24 @@ def test_a_best_that_is_the_same_network_is_named_and_not_drawn_again():
         "The baseline base; other, which has the highest validation top-1, 93.00 % over 1 seed, is the same network "
         "trained otherwise"
     )
+
+
+def test_the_best_of_a_search_is_the_best_of_its_finalists_and_the_baseline():
+    top1 = {"base": [0.90, 0.91], "other": [0.93, 0.92], "lucky": [0.99]}
+    (_, best) = draw_networks(analysis(top1, design="tpe", finalists=("other",)))
+    assert (
+        best.title == "other has the highest validation top-1 of the finalists and the baseline, 92.50 % over 2 seeds"
+    )
+    (only,) = draw_networks(analysis(top1 | {"other": [0.5, 0.5]}, design="tpe", finalists=("other",)))
+    assert only.title == (
+        "The baseline base, which has the highest validation top-1 of the finalists and the baseline, 90.50 % over 2 "
+        "seeds"
+    )
+
+
+def test_a_search_that_is_not_over_has_a_best_of_all():
+    (_, best) = draw_networks(analysis({"base": [0.90], "other": [0.93]}, design="tpe"))
+    assert best.title == "other has the highest validation top-1, 93.00 % over 1 seed"
 
 
 def test_the_best_is_chosen_on_validation_and_never_on_test_images():

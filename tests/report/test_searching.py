@@ -56,6 +56,13 @@ def test_the_front_is_told_with_its_hypervolume_and_reference_point():
         "parameters": ["123.5 k", "123.5 k"],
         "validation top-1 (%)": ["90.00", "95.00"],
     }
+    assert section.numbers.to_dict("list") == {
+        "variant": ["v1", "v3"],
+        "macs": [1_000_000, 2_000_000],
+        "params": [123_456, 123_456],
+        "seeds": [1, 1],
+        "validation_top1": [0.90, 0.95],
+    }
     assert section.text[0].startswith("2 of 4 complete candidates are on the front")
     # by hand: 0.10 of the height from 80 to 95 over all of the width; v3 is as dear as the reference point
     assert (
@@ -65,6 +72,17 @@ def test_the_front_is_told_with_its_hypervolume_and_reference_point():
     assert "(the dearest and the least accurate of those that are not far out)" in words(section)
     assert "Half of the 4 trials had come to 66.67 %; the last to add to it was trial 2." in words(section)
     assert len(section.figure.axes) == 2
+
+
+@pytest.mark.parametrize(("metric", "unit"), [("latency_ms", "latency"), ("params", "parameters")])
+def test_the_front_has_the_cost_that_is_sought_to_be_low_under_its_own_name(metric, unit):
+    study = space(4, objectives=("top1", metric))
+    dearer = tuple(one.model_copy(update={metric: 4 + i}) for i, one in enumerate(study.variants))
+    section = pareto_section(analyse(study.model_copy(update={"variants": dearer}), whole(study)))
+    assert section.numbers[metric].tolist() == [4, 5, 6, 7]
+    assert list(section.numbers) == list(dict.fromkeys(("variant", metric, "params", "seeds", "validation_top1")))
+    assert list(section.columns) == list(section.numbers)
+    assert unit in section.table
 
 
 def test_a_grid_over_several_seeds_has_a_front_of_means_and_no_history():
@@ -111,6 +129,7 @@ def test_importance_names_what_goes_beyond_chance():
     assert section.text[0].startswith("Beyond chance, validation top-1 hangs on depth (")
     assert section.table["axis"].tolist() == ["depth", "pool"]
     assert section.table["candidates"].tolist() == ["24", "24"]
+    assert section.table["explains (%)"].tolist() == [f"{100 * share:.1f}" for share in section.numbers["share"]]
 
 
 def test_the_distribution_of_the_error_is_told_by_its_lowest_tenth_and_half():
@@ -175,6 +194,12 @@ def test_a_study_that_was_stopped_early_tells_where_its_best_stood():
     assert "With seed 1, asha stopped 8 of 20 after epoch 2." in words(section)
     assert "the best in the end had place 1 of 20." in words(section)
     assert section.table.iloc[0].tolist()[:5] == ["2", "20", "8", "1", "1.00 (1.00 to 1.00)"]
+    assert section.numbers["epoch"].tolist() == [1, 2, 3]
+    assert section.numbers["tau"].tolist() == pytest.approx([1, 1, 1])
+    stops = section.numbers[["reached", "stopped", "place_of_best"]]
+    assert stops.iloc[1].tolist() == [20, 8, 1]
+    assert stops.iloc[[0, 2]].isna().all(axis=None)
+    assert list(section.numbers) == list(section.columns)
     assert "What became of the others is not known." in section.notes[0]
 
 
@@ -209,6 +234,23 @@ def test_where_few_came_to_their_end_the_stops_alone_are_told():
         "stopped": ["11"],
         "place of the best in the end": ["1"],
     }
+    assert section.numbers.to_dict("list") == {"epoch": [1], "reached": [12], "stopped": [11], "place_of_best": [1]}
+    assert list(section.numbers) == list(section.columns)
+
+
+def test_an_epoch_after_which_trials_were_stopped_is_told_though_most_trials_ended_before_it():
+    study = space(24, stop="asha", axes={"epochs": ("recipe.epochs",)})
+    long = RECIPE.model_copy(update={"epochs": 6})
+    variants = tuple(one.model_copy(update={"recipe": long}) if i > 20 else one for i, one in enumerate(study.variants))
+    trials = whole(study)
+    for i in (21, 22, 23):
+        curve = [*curve_of(i), 0.98, 0.99 + i / 10_000]
+        trials[i] = trial(variants[i], 1, curve, i).model_copy(update={"recipe": long})
+    trials[21] = stopped(variants[21], 1, [*curve_of(21), 0.5], 21)
+    section = fidelity_section(analyse(study.model_copy(update={"variants": variants}), trials))
+    assert section.numbers["epoch"].tolist() == [1, 2, 3, 5]
+    assert section.numbers["stopped"].dropna().tolist() == [1]
+    assert section.numbers["variants"].dropna().tolist() == [21, 21, 21]
 
 
 @pytest.mark.parametrize("provider", SECTIONS, ids=lambda one: one.__name__)

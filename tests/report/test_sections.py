@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from fishnet_search.evidence.analysis import analyse
 from fishnet_search.report import write
 from fishnet_search.report.pictures import show
-from fishnet_search.report.results import drawn, look_of
+from fishnet_search.report.results import drawn, learning_curves_section, look_of
 from fishnet_search.report.section import Section
 from fishnet_search.report.write import write_report
 from tests.records import complete, study_of, trials_of
+from tests.searches import space, trial
 
 TRIALS = trials_of({"base": [0.90, 0.91], "other": [0.92, 0.94]})
 STUDY = study_of(["base", "other"], [1, 2])
@@ -31,6 +32,8 @@ def importance(analysis):
         caption="Of 10 candidates.",
         table=pd.DataFrame({"axis": ["depth", "a|b"], "share": ["80 %", "20 %"]}),
         words=("axis",),
+        numbers=pd.DataFrame({"axis": ["depth", "a|b"], "share": [0.8, 0.2]}),
+        columns={"axis": "its name", "share": "of the variance"},
         notes=("Of one seed & no more.",),
     )
 
@@ -54,7 +57,7 @@ def report(tmp_path_factory):
 
 def test_both_pages_show_all_of_a_section_and_nothing_of_one_without_data(report):
     html, markdown = report.html.read_text(), report.markdown.read_text()
-    part = re.split("<h2", html.split("<h2>What matters &lt;most&gt;</h2>")[1])[0]
+    part = re.split("<h2", html.split(">What matters &lt;most&gt;</h2>")[1])[0]
     for shown in (
         "Depth matters &lt;most&gt;.",
         '<figure id="importance">',
@@ -84,6 +87,54 @@ def test_the_figure_of_a_section_is_kept_in_three_formats(report):
     }
 
 
+def test_the_numbers_of_a_section_are_a_file_that_is_explained_once(report):
+    assert (report.folder / "importance.csv").read_text() == "axis,share\ndepth,0.8\na|b,0.2\n"
+    files = report.markdown.read_text().split("\n## Files\n")[1]
+    assert files.count("importance.csv") == 1
+    assert "`importance.csv`:\n\n- axis: its name\n- share: of the variance\n" in files
+
+
+def test_a_section_without_numbers_has_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "SECTIONS", (crowd,))
+    report = write_report(STUDY, TRIALS, tmp_path, command="report")
+    assert not (tmp_path / "crowd.csv").exists()
+    assert "crowd.csv" not in report.markdown.read_text()
+
+
+LEAVES_OUT = "The accuracy axis leaves out what only the first quarter of the epochs reaches."
+
+
+def of_curves(*curves, variants=1):
+    """A study whose first variants have seeds with these curves of validation top-1."""
+    planned = space(variants, design="grid", seeds=range(1, len(curves) + 1))
+    trials = [trial(one, seed, curve) for one in planned.variants for seed, curve in enumerate(curves, 1)]
+    return learning_curves_section(analyse(planned, trials))
+
+
+def test_a_steep_start_is_left_out_of_the_learning_curves_and_that_is_said():
+    section = of_curves([0.1, 0.80, 0.85, 0.9])
+    assert LEAVES_OUT in section.caption
+    assert section.figure.axes[0].get_ylim() == pytest.approx((79.5, 90.5))
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [[0.799, 0.80, 0.85, 0.9], [0.85, 0.80, 0.85, 0.9], [0.1, 0.9], [0.9]],
+    ids=["within-the-margin", "within-the-range", "no-quarter-is-a-whole-epoch", "one-epoch"],
+)
+def test_where_no_start_is_left_out_none_is_said_to_be(curve):
+    section = of_curves(curve)
+    assert LEAVES_OUT not in section.caption
+    low, high = section.figure.axes[0].get_ylim()
+    assert all(low < 100 * top1 < high for top1 in curve)
+
+
+def test_of_a_band_every_seed_counts_and_of_lines_alone_their_means():
+    seeds = [0.79, 0.80, 0.85, 0.9], [0.81, 0.80, 0.85, 0.9]
+    assert LEAVES_OUT in of_curves(*seeds).caption
+    assert LEAVES_OUT not in of_curves(*seeds, variants=9).caption
+
+
 def test_thousands_of_points_become_one_picture_so_that_the_page_stays_small():
     (shown,) = show(analyse(STUDY, TRIALS), [crowd])
     assert "data:image/png;base64," in shown.svg
@@ -111,4 +162,4 @@ def test_a_long_table_is_named_by_its_file(tmp_path, monkeypatch):
     report = write_report(STUDY, TRIALS, tmp_path, command="report")
     assert "The first 1 of 2 rows; importance.csv has all." in report.html.read_text()
     assert "2 rows, which are in `importance.csv`." in report.markdown.read_text()
-    assert (tmp_path / "importance.csv").read_text() == "axis,share\ndepth,80 %\na|b,20 %\n"
+    assert (tmp_path / "importance.csv").read_text() == "axis,share\ndepth,0.8\na|b,0.2\n"
