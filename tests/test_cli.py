@@ -184,9 +184,10 @@ def test_failed_trials_are_told_and_end_with_exit_code_1(call, tmp_path):
         ),
         (["describe", "fishnet15"], {}, "fishnet15: neither a file nor a preset; did you mean 'fishnet150'?"),
         (["describe", "fishnet99", "--image-size", "100"], {}, "image side 100 does not fit this network"),
-        (["report", "none"], {}, "studies/none: is not a study"),
+        (["report", "none"], {}, "studies: holds no study; run one by"),
+        (["report", "studies/none"], {}, "studies/none: there is no such folder; `fishnet-search list` shows"),
         (["report"], {}, "studies: holds no study; start one with"),
-        (["report", ""], {}, "study name '': must be up to 100 letters"),
+        (["report", ""], {}, "studies: holds no study; run one by"),
         (
             ["report", "old"],
             {"studies/old/study.json": "{"},

@@ -29,7 +29,11 @@ STORAGE_VARIABLE = "FISHNET_SEARCH_STORAGE"
 
 StudyArgument = Annotated[
     str | None,
-    typer.Argument(metavar="STUDY", help="Name of the study; by default the one that ran last.", show_default=False),
+    typer.Argument(
+        metavar="STUDY",
+        help="Name of the study, or path of its folder; by default the one that ran last.",
+        show_default=False,
+    ),
 ]
 StudiesOption = Annotated[Path, typer.Option("--studies", help="Folder that holds the studies.")]
 StorageOption = Annotated[
@@ -130,7 +134,7 @@ def write_report_of(folder: Path, reports: Path) -> Report:
     from fishnet_search.study.reading import study_and_evidence
 
     study, records = study_and_evidence(folder)
-    return write_report(study, records, reports / folder.name, command=command())
+    return write_report(study, records, reports / folder.resolve().name, command=command())
 
 
 def last_study(studies: Path) -> Path:

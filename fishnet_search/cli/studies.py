@@ -191,10 +191,10 @@ def report(
 
     Example: `fishnet-search report downsample`
     """
-    from fishnet_search.study.store import study_folder
+    from fishnet_search.study.store import find_study
     from fishnet_search.terminal import make_console, results
 
-    folder = last_study(studies) if study is None else study_folder(studies, study)
+    folder = last_study(studies) if study is None else find_study(studies, study)
     written = write_report_of(folder, reports)
     console = make_console()
     for part in results(written.table, written.csv):
@@ -213,12 +213,12 @@ def status(
 
     Example: `fishnet-search status downsample`, or `watch fishnet-search status downsample` to follow it
     """
-    from fishnet_search.study.store import study_folder
+    from fishnet_search.study.store import find_study
     from fishnet_search.terminal.console import make_console
     from fishnet_search.terminal.status import status as lines_of
 
     console = make_console()
-    folder = last_study(studies) if study is None else study_folder(studies, study)
+    folder = last_study(studies) if study is None else find_study(studies, study)
     for line in lines_of(folder, console.width):
         console.print(line)
 
@@ -236,10 +236,10 @@ def dashboard(
     Example: `fishnet-search dashboard downsample --port 8081`
     """
     from fishnet_search.engine.dashboard import dashboard_server
-    from fishnet_search.study.store import study_folder
+    from fishnet_search.study.store import find_study
     from fishnet_search.terminal.console import make_console
 
-    folder = last_study(studies) if study is None else study_folder(studies, study)
+    folder = last_study(studies) if study is None else find_study(studies, study)
     with (
         dashboard_server(folder, storage=storage, host=host, port=port) as server,
         contextlib.suppress(KeyboardInterrupt),

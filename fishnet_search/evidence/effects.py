@@ -6,6 +6,7 @@ less than the two alone, and only seeds that both have are used. Verdicts are co
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -116,9 +117,11 @@ def _means(trials: pd.DataFrame) -> pd.DataFrame:
     """Return means over complete trials by variant, with half the widths of their intervals."""
     groups = evidence(trials).groupby("variant")
     columns = {"seeds": groups.size()}
+    rounding = worth_of_an_image(trials) / math.sqrt(12)  # standard deviation of an error that is even over one image
     for top in ("test_top1", "test_top5"):
         columns[f"{top}_mean"] = groups[top].mean()
-        columns[f"{top}_ci95"] = groups[top].sem() * t_quantile(columns["seeds"])
+        error = groups[top].std().clip(lower=rounding) / columns["seeds"] ** 0.5
+        columns[f"{top}_ci95"] = error * t_quantile(columns["seeds"])
     columns["validation_top1_mean"] = groups["validation_top1"].mean()
     means: pd.DataFrame = pd.DataFrame(columns)
     return means

@@ -98,11 +98,15 @@ def effect_size(differences: ArrayLike, step: ArrayLike = 0.0) -> FloatArray:
     return size
 
 
-def bootstrap_interval(differences: ArrayLike) -> tuple[FloatArray, FloatArray]:
+def bootstrap_interval(differences: ArrayLike, step: ArrayLike = 0.0) -> tuple[FloatArray, FloatArray]:
     """Return both ends of the 95 % bootstrap interval of the mean; NaN for fewer than `BOOTSTRAP_FROM` seeds.
 
     Percentiles of resampled means, further out than 2.5 % by what few values understate the spread. The same
-    differences give the same interval.
+    differences give the same interval. Where they vary less than rounding lets one see, there is none: NaN.
+
+    Args:
+        differences: One a seed.
+        step: As of `spread`.
 
     Source:
         The expanded percentile interval of Hesterberg, What Teachers Should Know about the Bootstrap (The American
@@ -124,7 +128,8 @@ def bootstrap_interval(differences: ArrayLike) -> tuple[FloatArray, FloatArray]:
         method="percentile",
         random_state=np.random.default_rng(0),
     ).confidence_interval
-    return interval.low, interval.high
+    seen = data.std(axis=-1, ddof=1) >= spread(data, step)
+    return np.where(seen, interval.low, np.nan), np.where(seen, interval.high, np.nan)
 
 
 def holm(p: ArrayLike) -> FloatArray:
@@ -204,7 +209,7 @@ def comparisons(differences: Mapping[Any, Sequence[float]], steps: Mapping[Any, 
 
 def _block(n: int, names: list[Hashable], data: FloatArray, steps: FloatArray) -> pd.DataFrame:
     """Return the rows of names that have the same number of seeds."""
-    low, high = bootstrap_interval(data)
+    low, high = bootstrap_interval(data, steps)
     columns: dict[str, Any] = {
         "pairs": n,
         "difference_top1": data.mean(axis=-1) if n else np.nan,

@@ -69,8 +69,8 @@ def check_comparable(study: StudyRecord, trials: Sequence[TrialRecord]) -> None:
     complete = [trial for trial in trials if trial.state in EVIDENCE]
     if not complete:
         raise StudyError(
-            f"{where}: a report needs at least one complete trial, but of {len(planned_trials(study))} planned and "
-            f"{len(trials)} recorded ones there is none; run the study again"
+            f"{where}: none of its {len(planned_trials(study))} trials is complete yet ({len(trials)} have a record); "
+            "wait if it is running, else run it again"
         )
     asked = {trial.variant: (trial.spec, trial.recipe) for trial in reversed(complete)}
     asked |= {variant.name: (variant.spec, variant.recipe) for variant in study.variants}

@@ -20,19 +20,17 @@ def counts(values: Sequence[int]) -> list[str]:
 
 
 def percent(fraction: float, ci95: float | None = None) -> str:
-    """Return a fraction in per cent, with the half-width of its interval if one is asked for: '97.31 ± 0.42'."""
-    if math.isnan(fraction):
-        return NOTHING
-    return f"{100 * fraction:.2f}" + ("" if ci95 is None else f" ± {_width(ci95)}")
+    """Return a fraction in per cent, with the half-width of its interval if it has one: '97.31 ± 0.42'."""
+    return NOTHING if math.isnan(fraction) else f"{100 * fraction:.2f}{_interval(ci95)}"
 
 
 def points(difference: float, ci95: float | None = None) -> str:
-    """Return a difference of fractions in percentage points, signed, with its interval if asked for: '−0.93 ± 0.42'."""
+    """Return a difference of fractions in percentage points, signed, with its interval if any: '−0.93 ± 0.42'."""
     if math.isnan(difference):
         return NOTHING
     rounded = round(100 * difference, 2)
     sign = "" if rounded == 0 else "+" if rounded > 0 else MINUS
-    return f"{sign}{abs(rounded):.2f}" + ("" if ci95 is None else f" ± {_width(ci95)}")
+    return f"{sign}{abs(rounded):.2f}{_interval(ci95)}"
 
 
 def p_value(p: float) -> str:
@@ -77,5 +75,5 @@ def the_baseline(name: str) -> str:
     return "the baseline" if name == "baseline" else f"the baseline {name}"
 
 
-def _width(ci95: float) -> str:
-    return NOTHING if math.isnan(ci95) else f"{100 * ci95:.2f}"
+def _interval(ci95: float | None) -> str:
+    return "" if ci95 is None or math.isnan(ci95) else f" ± {100 * ci95:.2f}"

@@ -201,8 +201,9 @@ def _problems(spec: FishSpec) -> Iterator[Problem]:
     known = True  # whether what enters a stage is known: it follows from widths and transfers before it
     for plan in spec.plan:
         found = _stage_problems(plan) if known else tuple(own_problems(plan.stage, plan.at))
-        yield from found
-        known = known and not any(at[-1] in {"width", "transfer_from"} for at, _ in found)
+        if found:
+            yield from found
+            known = known and not any(at[-1] in {"width", "transfer_from"} for at, _ in found)
     for halved in (spec.plan[len(spec.tail) - 1], spec.plan[-1]) if known else ():
         if halved.output_width < 2:
             yield (

@@ -108,7 +108,7 @@ def _checked(plain: msgspec.Struct, known: _Known) -> dict[str, Any]:
     fields = msgspec.structs.asdict(plain)
     for name, written in fields.items():
         if type(written) is msgspec.Raw:
-            key = name, msgspec.json.format(written, indent=-1)
+            key = name, msgspec.json.format(written, indent=-1) if name in _TWICE else bytes(written)
             if key not in known:
                 known[key] = _spec(key[1], known) if name == "spec" else _RULES[name].validate_json(key[1])
             fields[name] = known[key]
@@ -172,6 +172,9 @@ _RULES: dict[str, TypeAdapter[Any]] = {
     "published": TypeAdapter(tuple[PublishedRecord, ...]),
 }
 """Of the fields of records that have any."""
+
+_TWICE = {"spec", "recipe", "data"}
+"""Those that are in a study's record and in its trials', further in on the line."""
 
 _PARTS = {(family, name): rules for family, model in FAMILIES.items() for name, rules in _parts(model)}
 """Rules of the fields of specs."""

@@ -24,6 +24,7 @@ from typing import IO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from fishnet_search.errors import StudyError
+from fishnet_search.spec.naming import nearest
 from fishnet_search.study.record import StudyRecord, TrialRecord
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -44,6 +45,28 @@ def study_folder(root: Path, name: str) -> Path:
             f"study name {name!r}: must be up to 100 letters, digits, '.', '_' or '-' and begin with a letter or digit"
         )
     return root / name
+
+
+def find_study(root: Path, study: str | Path) -> Path:
+    """Return where a study is.
+
+    Args:
+        root: The folder in which names are looked up.
+        study: Its name, or the path of its folder: whatever has a slash in it is a path.
+
+    Raises:
+        StudyError: no study has this name.
+    """
+    if isinstance(study, Path) or "/" in study:
+        return Path(study)
+    if study and (root / study).is_dir():
+        return root / study
+    names = sorted(path.parent.name for path in root.glob("*/study.json"))
+    if names:
+        raise StudyError(f"{root}: holds no study {study!r}{nearest(study, names)}")
+    raise StudyError(
+        f"{root}: holds no study; run one by `fishnet-search run`, or give the path of a study's folder, with a '/'"
+    )
 
 
 def trial_name(variant: str, seed: int) -> str:
@@ -76,6 +99,8 @@ def read_study(folder: Path) -> StudyRecord:
         StudyError: there is no such study, or its file is damaged.
     """
     path = folder / "study.json"
+    if not folder.is_dir():
+        raise StudyError(f"{folder}: there is no such folder; `fishnet-search list` shows which studies there are")
     if not path.is_file():
         raise StudyError(f"{folder}: is not a study, or it has only begun; `fishnet-search list` shows which there are")
     return _read(StudyRecord, path, "run the study again to write it anew")

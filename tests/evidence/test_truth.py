@@ -24,6 +24,7 @@ from fishnet_search.evidence.paired import (
     BOOTSTRAP_FROM,
     LEVEL,
     bootstrap_interval,
+    effect_size,
     half_width,
     holm,
     paired_p,
@@ -242,8 +243,12 @@ def test_the_page_gives_the_coverage_that_is_measured(row):
 IMAGES = re.findall(r"^  \| (\d+) seeds " + r"\| ([\d.]+) " * 6 + r"\|$", STATISTICS.read_text("utf-8"), re.M)
 
 
+AGAIN = re.findall(r"^  \| (\d+) \| (\d+) \| ([\d.]+) \| ([\d.]+) \|$", STATISTICS.read_text("utf-8"), re.M)
+
+
 def test_the_tables_of_the_page_are_found():
     assert [row[0] for row in SHOWN] == ["3", "5", "8", "10"]
+    assert [row[:2] for row in AGAIN] == [("3", "1"), ("3", "3"), ("5", "1"), ("5", "3")]
     assert [row[0] for row in IMAGES] == ["2", "3", "5"]
 
 
@@ -255,3 +260,43 @@ def test_the_page_says_what_few_test_images_do_to_verdicts(row):
         for images in (300, 1_000, 10_000):
             share = shows_any(rounded(top1, images), 1 / images).mean()
             assert float(next(told)) / 100 == pytest.approx(share, abs=2 * standard_error(0.05, draws))
+
+
+def looked_at_twice(draws, seeds, variants, rng, most=30):
+    """Of tables of equal networks, the shares that show any difference: at first, and with the seeds they asked for.
+
+    A table that shows none is given the fewest seeds that would settle one of its differences, as it says, up to
+    `most` more; then all its seeds are judged together.
+    """
+    top1 = simulated(draws, seeds + most, [0.0] * variants, rng)
+    before = shows_any(top1[..., :seeds])
+    size = effect_size(differences(top1[..., :seeds])).reshape(-1)
+    more = (seeds_to_settle(size, LEVEL / variants) - seeds).clip(min=1).reshape(draws, variants).min(axis=1)
+    after = before.copy()
+    for extra in range(1, most + 1):
+        asked = ~before & (more == extra)
+        after[asked] = shows_any(top1[asked, :, : seeds + extra])
+    return before.mean(), after.mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", AGAIN, ids=lambda row: f"{row[0]} seeds, {row[1]} comparisons")
+def test_the_page_says_what_seeds_do_that_are_added_because_the_report_asks_for_them(row):
+    draws = 10_000
+    before, after = looked_at_twice(draws, int(row[0]), int(row[1]), np.random.default_rng(9))
+    assert float(row[2]) / 100 == pytest.approx(before, abs=2 * standard_error(0.1, draws)), (before, after)
+    assert float(row[3]) / 100 == pytest.approx(after, abs=2 * standard_error(0.1, draws)), (before, after)
+
+
+@pytest.mark.slow
+def test_the_page_says_how_far_the_number_of_further_seeds_may_be_out():
+    needed, low, high = map(int, re.search(ASKED, STATISTICS.read_text("utf-8")).groups())
+    size = next(size for size in np.arange(2, 1, -0.01) if seeds_to_settle(size) - 3 >= needed)
+    assert seeds_to_settle(size) - 3 == needed
+    data = differences(simulated(10_000, 3, [size * SPREAD], np.random.default_rng(10)))[:, 0]
+    within = paired_p(data) >= LEVEL
+    told = (seeds_to_settle(effect_size(data[within])) - 3).clip(min=1)
+    assert np.quantile(told, [0.1, 0.9]).tolist() == pytest.approx([low, high], rel=0.1)
+
+
+ASKED = r"in truth (\d+) more would\s+settle it, 80 of 100 reports within the noise say between (\d+) and (\d+)"

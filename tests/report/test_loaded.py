@@ -189,12 +189,12 @@ def test_a_study_that_is_running_has_frames_and_says_why_it_has_no_effects(tmp_p
     assert len(study.curves) == 1
     assert list(study.specs) == ["base", "other"]
     for asked in ("effects", "levels", "pareto", "best", "summary"):
-        with pytest.raises(StudyError, match="needs at least one complete trial"):
+        with pytest.raises(StudyError, match="none of its 6 trials is complete yet"):
             getattr(study, asked)
     for plot in PLOTS:
-        with pytest.raises(StudyError, match="needs at least one complete trial"):
+        with pytest.raises(StudyError, match="none of its 6 trials is complete yet"):
             getattr(study, plot)()
-    assert "needs at least one complete trial" in study._repr_html_()
+    assert "none of its 6 trials is complete yet" in study._repr_html_()
     assert repr(study) == "<study pooling: 0 of 6 planned trials complete, 4 missing, 1 interrupted, 1 failed>"
 
 

@@ -12,7 +12,11 @@ import pandas as pd
 import pytest
 
 from fishnet_search.errors import StudyError
+from fishnet_search.evidence.analysis import analyse
+from fishnet_search.report.pages import escape_markdown
+from fishnet_search.report.pictures import show
 from fishnet_search.report.provenance import environments
+from fishnet_search.report.sections import SECTIONS
 from fishnet_search.report.write import write_report
 from fishnet_search.study.record import PublishedRecord
 from tests.records import DATA, ENVIRONMENT, complete, failed, study_of, trials_of
@@ -214,7 +218,7 @@ def test_trials_outside_the_plan_are_reported_too(tmp_path):
 
 @pytest.mark.parametrize("trials", [[], [failed("base", 1)]], ids=["none", "failed"])
 def test_a_study_without_a_complete_trial_is_refused(tmp_path, trials):
-    with pytest.raises(StudyError, match=r"study 'pooling': a report needs at least one complete trial, .* 3 planned"):
+    with pytest.raises(StudyError, match=r"study 'pooling': none of its 3 trials is complete yet"):
         write_report(study_of(["base"]), trials, tmp_path / "report", command=COMMAND)
     assert not (tmp_path / "report").exists()
 
@@ -311,13 +315,42 @@ def test_levels_and_published_values_are_in_the_files_and_explained(grid):
     assert pd.read_csv(grid / "levels.csv")["difference_top1"].notna().all()
 
 
-def test_the_table_of_every_section_is_a_file(grid):
+def test_every_section_with_a_table_has_a_file_of_numbers(grid):
     assert {path.name for path in grid.glob("*.csv")} == {
         *("table.csv", "trials.csv", "curves.csv", "levels.csv", "published.csv"),
         *("pareto.csv", "importance.csv", "fidelity.csv"),
     }
-    assert pd.read_csv(grid / "importance.csv")["axis"].tolist() == ["depth", "pool"]
-    assert "- importance.csv: the table of 'What the accuracy hangs on'" in (grid / "report.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["levels", "pareto", "importance", "fidelity"])
+def test_the_file_of_a_section_holds_its_numbers_and_is_explained_once(grid, name):
+    written = pd.read_csv(grid / f"{name}.csv")
+    study = space(design="grid", seeds=(1,))
+    (section,) = [one.section for one in show(analyse(study, whole(study)), SECTIONS) if one.section.name == name]
+    pd.testing.assert_frame_equal(written, section.numbers, check_dtype=False, check_exact=True)
+    assert list(written) == list(section.columns)
+    assert len(written) >= len(section.table)
+    files = (grid / "report.md").read_text().split("\n## Files\n")[1]
+    assert files.count(f"{name}.csv") == 1
+    told = files.split(f"`{name}.csv`:")[1]
+    for column, meaning in section.columns.items():
+        assert f"- {escape_markdown(column)}: {escape_markdown(meaning)}\n" in told
+
+
+def test_files_of_sections_hold_plain_numbers_and_accuracies_as_fractions(grid):
+    pareto = pd.read_csv(grid / "pareto.csv")
+    assert pareto.iloc[0].to_dict() == {
+        "variant": "v1", "macs": 1_000_000, "params": 123_456, "seeds": 1, "validation_top1": 0.81,
+    }  # fmt: skip
+    importance = pd.read_csv(grid / "importance.csv")
+    assert importance["axis"].tolist() == ["depth", "pool"]
+    assert importance["share"].between(0, 1).all()
+    fidelity = pd.read_csv(grid / "fidelity.csv").set_index("epoch")
+    assert fidelity.index.tolist() == [1, 2, 3]
+    assert fidelity.loc[1, ["tau", "keep", "best_lost", "shortfall_top1"]].tolist() == pytest.approx([1, 3, 0, 0])
+    for name in ("levels", "pareto", "importance", "fidelity"):
+        words = pd.read_csv(grid / f"{name}.csv").select_dtypes(exclude=["number", "bool"])
+        assert set(words) <= {"variant", "axis", "part", "level", "baseline_level", "verdict"}
 
 
 def test_tables_and_figures_that_a_later_report_does_not_have_are_removed(grid, tmp_path):

@@ -95,8 +95,8 @@ def test_many_variants_within_the_noise_either_way_are_told_together():
     assert summarise(analyse(study, trials))[1:] == (
         f"Within the noise as they are and at the baseline's MACs: {', '.join(names)}.",
         # Holm's correction holds the next of 11 against 0.05 / 11
-        "164 more seeds would settle a difference of 0.33 points (v0), which takes the fewest: in 80 of 100 studies, "
-        "if the spread is as seen here.",
+        "Over 100 more seeds would settle a difference of 0.33 points (v0), which takes the fewest: in 80 of 100 "
+        "studies, if in truth difference and spread are those seen.",  # 164
     )
 
 

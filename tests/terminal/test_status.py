@@ -107,7 +107,7 @@ def test_of_many_failures_the_first_are_named(call, tmp_path):
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({}, "studies/tiny: is not a study, or it has only begun; `fishnet-search list` shows which there are"),
+        ({}, "studies: holds no study; run one by `fishnet-search run`"),
         ({"study.json": "{"}, "studies/tiny/study.json: is damaged: "),
         ({"study.json": '{"format": 2}'}, "studies/tiny/study.json: has the record format 2, not 4"),
         ({"study.json": None, "trials/max-2x2-seed0.json": '{"format": 4, "tri'}, "max-2x2-seed0.json: is damaged: "),
