@@ -67,9 +67,11 @@ def test_reference_studies_are_complete_and_hold_records_only():
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A folder with the studies that the page names."""
+    """A folder like a clone in which the demo has run."""
     mpl.use("agg")
-    (tmp_path / "studies").symlink_to(REFERENCE)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "reference").symlink_to(REFERENCE)
+    (tmp_path / "studies" / "downsample").symlink_to(REFERENCE / "downsample")
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     plt.close("all")
