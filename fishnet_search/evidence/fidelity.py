@@ -19,8 +19,8 @@ from fishnet_search.evidence.frames import evidence
 from fishnet_search.evidence.paired import CONFIDENCE
 from fishnet_search.evidence.search import FEWEST
 
-MOST = 300
-"""Variants of one seed that are drawn at random of more, which keeps the error of τ below 0.03."""
+MOST = 200
+"""Variants of one seed that are drawn at random of more, which keeps the error of τ below 0.05."""
 
 DRAWS = 500
 """Bootstrap samples."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fishnet_search.drawing.svg import element, group, text
-from fishnet_search.study.record import EpochRecord, TrialRecord
+from fishnet_search.study.epochs import FIGURES, figures_of
+from fishnet_search.study.record import TrialRecord
 
 _INK, _QUIET, _GRID = "#1b1f24", "#5f6670", "#dfe3e8"
 _TRAIN, _VALIDATION = "#b45f06", "#0b5cad"
@@ -37,21 +38,12 @@ def curve_svg(trial: TrialRecord) -> str:
     Args:
         trial: With one epoch or more.
     """
-    epochs = trial.epochs
-    top1 = _panel(
-        "top-1 (%)",
-        epochs,
-        [100 * epoch.train.top1 for epoch in epochs],
-        [100 * epoch.validation.top1 for epoch in epochs],
-        trial.best_epoch,
-    )
-    loss = _panel(
-        "loss",
-        epochs,
-        [epoch.train.loss for epoch in epochs],
-        [epoch.validation.loss for epoch in epochs],
-        trial.best_epoch,
-    )
+    rows = dict(zip(FIGURES, figures_of(trial.epochs), strict=True))
+    epochs = [int(epoch) for epoch in rows["epoch"]]
+    train, validation = ((100 * rows[f"{part}.top1"]).tolist() for part in ("train", "validation"))
+    top1 = _panel("top-1 (%)", epochs, train, validation, trial.best_epoch)
+    train, validation = (rows[f"{part}.loss"].tolist() for part in ("train", "validation"))
+    loss = _panel("loss", epochs, train, validation, trial.best_epoch)
     width = 2 * _WIDTH
     return element(
         "svg",
@@ -63,14 +55,12 @@ def curve_svg(trial: TrialRecord) -> str:
     )
 
 
-def _panel(
-    title: str, epochs: Sequence[EpochRecord], train: Numbers, validation: Numbers, best_epoch: int | None
-) -> str:
+def _panel(title: str, epochs: Sequence[int], train: Numbers, validation: Numbers, best_epoch: int | None) -> str:
     low, high = _around([*train, *validation])
-    first, last = epochs[0].epoch, max(epochs[-1].epoch, epochs[0].epoch + 1)
+    first, last = epochs[0], max(epochs[-1], epochs[0] + 1)
     x = _Scale(first, last, _LEFT, _WIDTH - _RIGHT)
     y = _Scale(low, high, _HEIGHT - _BOTTOM, _TOP)
-    at = [x(epoch.epoch) for epoch in epochs]
+    at = [x(epoch) for epoch in epochs]
     parts = [
         text(_LEFT, 13, title, _SIZE, fill=_INK, font_weight="600"),
         text(_WIDTH - _RIGHT - 62, 13, "training", _SIZE, fill=_TRAIN, text_anchor="end"),
