@@ -151,7 +151,7 @@ def last_study(studies: Path) -> Path:
 
 def command() -> str:
     """Return the command line as it was given, but for credentials, which are not for records."""
-    from fishnet_search.report.redaction import redacted_command
+    from fishnet_search.study.redaction import redacted_command
 
     words = redacted_command(shlex.join(["fishnet-search", *sys.argv[1:]]))
     if os.environ.get(STORAGE_VARIABLE) and "--storage" not in sys.argv:

@@ -31,7 +31,6 @@ from fishnet_search.report.published import (
     sources,
     with_published,
 )
-from fishnet_search.report.redaction import redacted_command, redacted_study, redacted_trial
 from fishnet_search.report.results import drawn, effects_section
 from fishnet_search.report.sections import SECTIONS
 from fishnet_search.report.summary import summarise
@@ -50,6 +49,7 @@ from fishnet_search.report.table import (
 )
 from fishnet_search.report.trials import anchors, trial_details
 from fishnet_search.study.record import StudyRecord, TrialRecord
+from fishnet_search.study.redaction import redacted_command, redacted_study, redacted_trial
 from fishnet_search.study.store import write_whole
 
 CURVES = "curves.csv"

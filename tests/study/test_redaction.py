@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fishnet_search.cli.app import command
-from fishnet_search.report.redaction import redacted_command, redacted_study, redacted_trial, without_secrets
 from fishnet_search.report.write import write_report
+from fishnet_search.study.redaction import redacted_command, redacted_study, redacted_trial, without_secrets
 from tests.records import complete, failed, refused, study_of, trials_of
 
 LETTERS = st.text("abcXYZ019!$%^&()_=+[]{}|;:,.<>?/~#-@", min_size=1, max_size=20)
