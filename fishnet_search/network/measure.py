@@ -108,12 +108,39 @@ def measure(
     Raises:
         MeasureError: the batch is empty, does not fit into the device's memory, or the compiler fails.
     """
+    shape = graph.input_shapes[0]
+    with _current(device), torch.inference_mode(), _told_if_too_large(batch, shape, device):
+        network = build_network(graph).eval().to(device)
+    return measure_network(network, shape, device=device, batch=batch, compiled=compiled, seconds=seconds)
+
+
+def measure_network(
+    network: nn.Module,
+    shape: Shape,
+    *,
+    device: torch.device,
+    batch: int,
+    compiled: bool = False,
+    seconds: float = TIMED_SECONDS,
+) -> Measurement:
+    """Time the forward pass of a network that is there already, and measure its peak memory, as `measure` does.
+
+    Args:
+        network: in evaluation mode, on the device. Its weights are laid out in channels_last, and stay so.
+        shape: of one image.
+        device: where.
+        batch: images a pass.
+        compiled: by `torch.compile`.
+        seconds: the least time for the passes that count.
+
+    Raises:
+        MeasureError: the batch is empty, does not fit into the device's memory, or the compiler fails.
+    """
     if batch < 1:
         raise MeasureError(f"batch {batch}: a pass takes at least 1 image")
-    shape = graph.input_shapes[0]
     cache = _cache_of_its_own() if compiled else nullcontext()
     with _current(device), cache, torch.inference_mode(), _told_if_too_large(batch, shape, device):
-        network = build_network(graph).eval().to(memory_format=torch.channels_last).to(device)
+        network = network.to(memory_format=torch.channels_last)
         _check_room(network, batch, shape, device)
         images_NCHW = _images(batch, shape, device)
         run = _compile(network, images_NCHW) if compiled else network

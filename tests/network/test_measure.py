@@ -13,7 +13,7 @@ from fishnet_search.graph.build import build_graph
 from fishnet_search.graph.graph import GraphBuilder, features_only
 from fishnet_search.graph.ops import Activate, Concat, Shape
 from fishnet_search.network import measure as module
-from fishnet_search.network.measure import device_of, measure
+from fishnet_search.network.measure import device_of, measure, measure_network
 from fishnet_search.network.network import Network, build_network
 from tests.fishes import MINNOW, minnow
 
@@ -65,6 +65,16 @@ def by_hand():
     g.add("concat", Concat(), "act", "image")  # two more; then `act` is let go
     g.add("last", Activate("relu"), "concat")  # two more beside these two
     return g.build()
+
+
+def test_a_network_that_is_there_already_is_measured_like_one_that_is_built_for_it():
+    graph = build_graph(minnow())
+    network = build_network(graph, seed=3).eval()
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    measured = measure_network(network, graph.input_shapes[0], device=CPU, batch=2, seconds=0.01)
+    assert measured.peak_memory_bytes == measure(graph, device=CPU, batch=2, seconds=0.01).peak_memory_bytes
+    assert (measured.form, measured.batch) == ("eager", 2)
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("batch", [1, 5])
