@@ -53,3 +53,7 @@ class TrainingError(FishnetSearchError):
 
 class StudyError(FishnetSearchError):
     """A study folder that is missing, damaged, in use, or made with other settings."""
+
+
+class ExportError(FishnetSearchError):
+    """A network that cannot be exported, or handed to another library."""
