@@ -1,0 +1,308 @@
+"""A model's card: a README.md as the Hugging Face Hub reads it, of what the records say.
+
+What records, names and commands say is shown as text: it can neither be markup nor leave its place in the front matter.
+Paths and machines are not told: of the images only their kind, of the environment only versions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from fishnet_search.cost.ledger import ledger_of
+from fishnet_search.drawing.fish import draw
+from fishnet_search.drawing.formats import picture
+from fishnet_search.evidence.wording import counts, listed, percent, seed_count
+from fishnet_search.export.model import Model
+from fishnet_search.export.source import class_name
+from fishnet_search.graph.build import build_graph
+from fishnet_search.study.record import DataRecord, Environment, TrialRecord
+from fishnet_search.study.store import write_whole
+from fishnet_search.train.recipe import Recipe
+
+DRAWING: Final = "network.svg"
+
+ALWAYS_TOLD = ("epochs", "batch_size", "optimiser", "learning_rate", "momentum", "weight_decay", "schedule")
+"""Fields of the recipe; others are told where they are not the default."""
+
+_PUBLISHED = ("cifar10", "cifar100", "digits", "imagenet", "shapes", "tiny-imagenet")
+"""Sources whose images are the same for everybody."""
+
+_LICENCES = (
+    *("agpl-3.0", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"),
+    *("cc-by-sa-4.0", "cc0-1.0", "gpl-3.0", "lgpl-3.0", "mit", "mpl-2.0", "unlicense"),
+)
+"""As the Hub names them; it takes others as `other` with a name of their own."""
+
+_MOST_CLASSES = 20
+_FAMILIES = {"fish": "FishNet", "resnet": "ResNet", "densenet": "DenseNet"}
+
+_LOADING = {
+    "safetensors": """\
+from fishnet_search.export.hub import PretrainedNetwork
+
+network = PretrainedNetwork.from_pretrained(".")  # the folder of model.safetensors and config.json
+logits = network(images)
+""",
+    "onnx": """\
+import onnxruntime
+
+session = onnxruntime.InferenceSession("model.onnx")
+(logits,) = session.run(["logits"], {"image": images.numpy()})
+""",
+    "pt2": """\
+import torch
+
+network = torch.export.load("model.pt2").module()
+logits = network(images)
+""",
+    "python": """\
+import runpy
+
+from safetensors.torch import load_file
+
+network = runpy.run_path("model.py")["CLASS"]()
+network.load_state_dict(load_file("model.safetensors"))
+logits = network.eval()(images)
+""",
+    "backbone": """\
+import runpy
+
+from safetensors.torch import load_file
+
+backbone = runpy.run_path("backbone.py")["CLASS"]()
+backbone.load_state_dict(load_file("backbone.safetensors"))
+features = backbone.eval()(images)  # name -> (N, C, H, W)
+""",
+}
+"""How each format is loaded."""
+
+_CAPTIONS = {
+    "safetensors": "With fishnet-search:",
+    "onnx": "With ONNX Runtime, without PyTorch:",
+    "pt2": "With PyTorch alone, as a program:",
+    "python": "With PyTorch alone, as code to read and change:",
+    "backbone": "As a backbone that gives features of several resolutions:",
+}
+
+_PREPARING = """\
+from PIL import Image
+from torchvision.transforms import v2
+import torch
+
+prepare = v2.Compose([
+    v2.RGB(),
+    v2.Resize({preparation.short_side}, antialias=True),
+    v2.CenterCrop({preparation.image_size}),
+    v2.PILToTensor(),
+    v2.ToDtype(torch.float32),  # grey levels from 0 to 255, as the figures are
+    v2.Normalize({mean}, {std}),
+])
+images = prepare(Image.open("image.jpg"))[None]
+"""
+
+_LIMITS = """\
+The figures hold for images like those that it was tested on. It names one of its classes for any image, also for one \
+that shows none of them, and the shares that it gives are no calibrated probabilities. Nobody has looked into how it \
+does on other images, or whom it might treat worse; do so before anything depends on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What a card tells beside the model and its record."""
+
+    formats: tuple[str, ...]  # that were written beside it: "safetensors", "onnx", "pt2", "python", "backbone"
+    why: str  # it is this network, as a sentence
+    licence: str | None  # of the weights
+    command: str | None  # that makes it again, without credentials
+    effect: Any | None  # the row of its variant, as from `variant_effects`; None if it is in no study
+    images: str  # that the formats were compared on, such as "16 test images of digits"
+    parity: tuple[str, ...]  # what was found then, in sentences
+    latency: tuple[tuple[str, str], ...]  # what was measured, and how long it takes
+
+
+def model_card(model: Model, facts: Facts) -> str:
+    """Return the text of a README.md, in Markdown behind front matter in YAML.
+
+    Args:
+        model: what was exported.
+        facts: what else is known of it.
+    """
+    parts = [_front_matter(model, facts), *_what_it_is(model, facts.why), *_cost(model, facts)]
+    if model.record is not None:
+        parts += [*_results(model.record, facts.effect), *_training(model.record)]
+    parts += [*_use(model, facts), *_origin(model, facts), *_terms(facts.licence)]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_drawing(model: Model, folder: Path) -> None:
+    """Write the drawing that a card shows into its folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_whole(folder / DRAWING, picture(draw(build_graph(model.spec), model.name), "svg"))
+
+
+def _front_matter(model: Model, facts: Facts) -> str:
+    told: dict[str, object] = {}
+    if facts.licence is not None:
+        known = facts.licence.lower()
+        other = {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", known).strip("-") or "other"}
+        told |= {"license": known} if known in _LICENCES else other
+    told |= {
+        "library_name": "fishnet-search",
+        "pipeline_tag": "image-classification",
+        "tags": ["fishnet-search", "image-classification", "pytorch", model.spec.family],
+    }
+    if model.record is not None:
+        kind = _kind(model.record.data)
+        told |= {"datasets": [kind]} if kind in _PUBLISHED else {}
+        told |= {"metrics": ["accuracy"]}
+    return f"---\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True)}---"
+
+
+def _what_it_is(model: Model, why: str) -> Iterator[str]:
+    spec = model.spec
+    stages = [f"{part.path} of {part.label}" for part in ledger_of(build_graph(spec)).parts]
+    yield f"# {_plain(model.name)}"
+    yield (
+        f"A {_FAMILIES.get(spec.family, spec.family)} that sorts images of {spec.image_size} × {spec.image_size} "
+        f"pixels into {spec.classes:,} classes: {listed(stages)}. {_plain(why)}"
+    )
+    yield f"![Drawing of {_plain(model.name)}: its stages by resolution]({DRAWING})"
+    if model.classes:
+        yield f"Classes: {listed([_plain(name) for name in model.classes], _MOST_CLASSES)}."
+
+
+def _cost(model: Model, facts: Facts) -> Iterator[str]:
+    cost = ledger_of(build_graph(model.spec)).total
+    numbers = {
+        "parameters": cost.params,
+        "multiply-accumulates (MACs) of one image": cost.macs,
+        "activations of one image, of convolutions and linear layers": cost.activations,
+    }
+    rows = [(name, f"{counts([number])[0]} ({number:,})") for name, number in numbers.items()]
+    yield "## Cost"
+    yield _table(("", ""), [*rows, *facts.latency])
+    yield "MACs are what the FishNet tables call FLOPs. Counts are exact."
+
+
+def _results(record: TrialRecord, effect: Any | None) -> Iterator[str]:
+    yield "## Results"
+    found = (
+        ("test", record.test, record.data.test_images),
+        ("validation", record.best_validation, record.data.validation_images),
+    )
+    rows = [
+        (part, percent(figures.top1), percent(figures.top5), f"{images:,}")
+        for part, figures, images in found
+        if figures is not None
+    ]
+    yield _table(("images", "top-1 in %", "top-5 in %", "how many"), rows) if rows else "It was not tested."
+    if record.best_epoch is not None:
+        yield (
+            f"Seed {record.seed}; the weights are those after epoch {record.best_epoch} of {len(record.epochs)}, which "
+            "was chosen on the validation images. Top-5 counts the best min(5, classes) guesses."
+        )
+    if effect is not None and effect.seeds > 1:
+        mean = percent(effect.test_top1_mean, effect.test_top1_ci95)
+        yield (
+            f"Mean test top-1 of this architecture and recipe over {seed_count(effect.seeds)}: {mean} %, with the "
+            "95 % Student-t interval over seeds. Compare this with others rather than the one seed above."
+        )
+    elif effect is not None:
+        yield "It was trained with one seed, so how much the figures vary from training to training is not known."
+
+
+def _training(record: TrialRecord) -> Iterator[str]:
+    data, recipe, default = record.data, record.recipe.model_dump(), Recipe().model_dump()
+    told = {name: value for name, value in recipe.items() if name in ALWAYS_TOLD or value != default[name]}
+    images = (data.train_images, data.validation_images, data.test_images)
+    facts = [
+        ("source", _kind(data)),
+        ("images", "{:,} training, {:,} validation, {:,} test".format(*images)),
+        *([("at most", f"{data.limit:,} images of each part")] if data.limit is not None else []),
+        *([("split", data.split)] if data.split else []),
+        *([("left out", f"{len(data.skipped):,} images that could not be read")] if data.skipped else []),
+        ("classes", f"{data.classes:,}"),
+        ("fingerprint", data.fingerprint),
+    ]
+    yield "## Data"
+    yield _table(("", ""), facts)
+    yield "## Training"
+    yield _table(("", ""), [(name.replace("_", " "), str(value)) for name, value in told.items()])
+    yield "Other settings are the defaults of fishnet-search."
+
+
+def _use(model: Model, facts: Facts) -> Iterator[str]:
+    preparation = model.preparation
+    mean, std = ([round(figure, 4) for figure in figures] for figures in (preparation.mean, preparation.std))
+    yield "## Use"
+    yield (
+        f"An image's short side is resized to {preparation.short_side} pixels (bilinear, antialiased), the centre of "
+        f"{preparation.image_size} × {preparation.image_size} pixels is cut out, and each channel is normalised:"
+    )
+    yield _code(_PREPARING.format(preparation=preparation, mean=mean, std=std), "python")
+    for name in facts.formats:
+        called = class_name(f"{model.name}-backbone" if name == "backbone" else model.name)
+        yield _CAPTIONS[name]
+        yield _code(_LOADING[name].replace("CLASS", called), "python")
+    if facts.parity:
+        yield f"Each format was loaded again and compared with the network on {_plain(facts.images)}:"
+        yield "\n".join(f"- {_plain(sentence)}" for sentence in facts.parity)
+
+
+def _origin(model: Model, facts: Facts) -> Iterator[str]:
+    if facts.command is None and model.record is None:
+        return
+    yield "## Where it comes from"
+    if facts.command is not None:
+        yield _code(facts.command, "sh")
+    if model.record is not None:
+        yield _table(("", ""), _environment(model.record.environment))
+
+
+def _environment(environment: Environment) -> list[tuple[str, str]]:
+    changed = " with uncommitted changes" if environment.git_dirty else ""
+    return [
+        *([("git commit", environment.git_commit + changed)] if environment.git_commit else []),
+        ("python", environment.python),
+        *sorted(environment.packages.items()),
+        ("device", environment.device),
+    ]
+
+
+def _terms(licence: str | None) -> Iterator[str]:
+    yield "## Licence and limits"
+    yield "No licence was given for these weights." if licence is None else f"Licence: {_plain(licence)}."
+    yield _LIMITS
+
+
+def _kind(data: DataRecord) -> str:
+    """Return the kind of images: what stands behind it in a source is a path on somebody's machine."""
+    kind = data.source.partition(":")[0]
+    return kind if re.fullmatch(r"[a-z0-9-]+", kind) else "images"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([_plain(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _code(text: str, language: str) -> str:
+    """Return a block of code behind a fence that is longer than any within."""
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line, in a table too, and takes for no address."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
+    shown = re.sub(r"([\\`*_{}\[\]<>#|$~@])", r"\\\1", shown.replace("&", "&amp;"))
+    return re.sub(r"(:)(?=//)|(?<=www)(\.)", r"\\\1\2", shown, flags=re.IGNORECASE)

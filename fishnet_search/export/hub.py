@@ -1,0 +1,107 @@
+"""A network as the Hugging Face Hub's mixin has it: `from_pretrained`, `save_pretrained` and `push_to_hub`.
+
+Importing this module needs huggingface_hub; the files themselves are read and written by `export.folder` without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from fishnet_search.errors import ExportError
+from fishnet_search.export.folder import CONFIG, WEIGHTS, Config, config_of, load_hub, write_hub
+from fishnet_search.export.model import Model
+from fishnet_search.graph.build import build_graph
+from fishnet_search.network.network import Network
+
+try:
+    from huggingface_hub import PyTorchModelHubMixin, snapshot_download
+except ImportError as missing:
+    raise ExportError("huggingface_hub is missing; install it with `pip install -e '.[export]'`") from missing
+
+__all__ = ["PretrainedNetwork", "load_hub", "write_hub"]
+
+
+class PretrainedNetwork(
+    Network,
+    PyTorchModelHubMixin,
+    library_name="fishnet-search",
+    pipeline_tag="image-classification",
+    tags=["fishnet-search", "image-classification"],
+):
+    """A network with its weights, its classes and how it wants its images.
+
+    It is a network like any other: it takes normalised images of shape (N, 3, H, W), float32, and returns logits of
+    shape (N, classes); its weights go by the names that they have in `model.safetensors`.
+    """
+
+    def __init__(self, config: Config, network: Network) -> None:
+        """Take over a network.
+
+        Args:
+            config: what is known of it.
+            network: that `config.spec` stands for; its stages become those of this one.
+        """
+        with torch.device("meta"):  # their place is taken by those of the network
+            super().__init__(build_graph(config.spec))
+        for name, stage in network.named_children():
+            setattr(self, name, stage)
+        self.name = config.name
+        self.spec = config.spec
+        self.classes = config.classes
+        self.preparation = config.preparation
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]  # what else the mixin passes on has no meaning here
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = True,
+        revision: str | None = None,
+    ) -> PretrainedNetwork:
+        """Return the network of an exported folder, or of a model on the Hub, in evaluation mode on the CPU.
+
+        The mixin's own way would read the files before they are checked.
+
+        Args:
+            pretrained_model_name_or_path: a folder, or "USER/MODEL".
+            force_download: as in huggingface_hub, like the next two; none of them concerns a folder.
+            token: for a model that is not public.
+            cache_dir: where downloads are kept.
+            local_files_only: whether only downloads that are in the cache are looked at; the network is asked for
+                nothing unless this is False.
+            revision: of a model on the Hub.
+
+        Raises:
+            ExportError: there is no such folder or model, or its files are not as `load_hub` wants them.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.is_dir():
+            try:
+                downloaded = snapshot_download(
+                    str(pretrained_model_name_or_path),
+                    allow_patterns=[CONFIG, WEIGHTS],
+                    force_download=force_download,
+                    token=token,
+                    cache_dir=cache_dir,
+                    local_files_only=local_files_only,
+                    revision=revision,
+                )
+            except (OSError, ValueError) as problem:
+                raise ExportError(
+                    f"{pretrained_model_name_or_path}: is no folder, and no model in the cache of downloads; check "
+                    "the path, or pass local_files_only=False to ask the Hub for it"
+                    if local_files_only
+                    else f"{pretrained_model_name_or_path}: cannot be had from the Hub: {problem}"
+                ) from problem
+            folder = Path(str(downloaded))
+        model = load_hub(folder)
+        network = cls(config_of(model), model.network)
+        return network.eval()
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        write_hub(Model(self.name, self.spec, self, self.classes, self.preparation, record=None), save_directory)
