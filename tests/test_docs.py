@@ -17,8 +17,8 @@ from fishnet_search.spec.loading import load_spec
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 SHORT = ["--limit", "10", "--epochs", "1", "--seeds", "1", "--jobs", "1"]  # later options win: the page's but shorter
-ELSEWHERE = ("--ray-address", "--engine ray", "fishnet-search dashboard", "PATH", "data fetch")
-"""What needs a cluster, a quarter of a minute to start Ray, Ctrl-C to end, or images; each has tests of its own."""
+ELSEWHERE = ("--ray-address", "--engine ray", "fishnet-search dashboard", "PATH", "data fetch", "models/")
+"""What needs a cluster, a quarter of a minute to start Ray, Ctrl-C to end, images or a study: tested elsewhere."""
 
 
 def blocks(page: str, language: str) -> list[str]:

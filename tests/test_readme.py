@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from fishnet_search import cli
 from fishnet_search.cost.ledger import cost_of
+from fishnet_search.export.folding import latency_before_and_after
 from fishnet_search.graph.build import build_graph
 from fishnet_search.network.measure import measure
 from fishnet_search.spec.loading import load_spec, preset_names
@@ -21,14 +23,15 @@ COMMANDS = [line.partition("#")[0].strip() for line in re.findall(r"^    (fishne
 SHORT = ["--limit", "10", "--epochs", "1", "--seeds", "1", "--jobs", "1"]
 
 
-def block(language: str) -> str:
-    return re.search(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[1]
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A folder like a clone, with a small folder of images."""
-    (tmp_path / "spaces").symlink_to(ROOT / "spaces")
+    for folder in ("spaces", "docs"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     for i in range(20):
         for part in ("train", "test"):
             file = tmp_path / "PATH" / part / ("cat", "dog")[i % 2] / f"{i}.png"
@@ -39,8 +42,9 @@ def home(tmp_path, monkeypatch):
 
 
 def test_every_command_runs(home, monkeypatch, capsys):
-    monkeypatch.setitem(measure.__kwdefaults__, "seconds", 0.1)
-    assert len(COMMANDS) == 15
+    for timed in (measure, latency_before_and_after):
+        monkeypatch.setitem(timed.__kwdefaults__, "seconds", 0.1)
+    assert len(COMMANDS) == 17
     for command in COMMANDS:
         words = shlex.split(command)
         if words[1] == "dashboard":  # serves until Ctrl-C, in tests of its own
@@ -50,6 +54,11 @@ def test_every_command_runs(home, monkeypatch, capsys):
             cli.main()
         assert not end.value.code, (command, capsys.readouterr().err)
     assert (home / "reports" / "downsample" / "report.html").is_file()
+    names = {}
+    exec(blocks("python")[1], names)  # loads what was exported
+    network, program, session = (torch.as_tensor(logits) for logits in names["logits"])
+    assert torch.allclose(network, program, atol=1e-4)
+    assert torch.allclose(network, session, atol=1e-4)
 
 
 def test_the_specs_can_be_built(home):
@@ -61,7 +70,7 @@ def test_the_specs_can_be_built(home):
 
 
 def test_the_python_runs(capsys):
-    exec(block("python"), {})
+    exec(blocks("python")[0], {})
     params, macs = map(int, capsys.readouterr().out.split())
     assert (params, macs) == (16_628_904, 4_263_656_704)  # neither pooling nor dilation changes the cost
 
