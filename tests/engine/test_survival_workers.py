@@ -64,7 +64,7 @@ def training(process):
     [
         pytest.param(1, training, signal.SIGINT, True, id="Ctrl-C in process"),
         pytest.param(1, training, signal.SIGTERM, False, id="SIGTERM in process"),
-        pytest.param(2, starting, signal.SIGINT, True, id="Ctrl-C while workers start"),
+        pytest.param(2, starting, signal.SIGINT, True, id="Ctrl-C while workers start", marks=pytest.mark.slow),
         pytest.param(2, starting, signal.SIGTERM, False, id="SIGTERM while workers start", marks=pytest.mark.slow),
         pytest.param(2, training, signal.SIGINT, True, id="Ctrl-C while workers train"),
         pytest.param(2, training, signal.SIGTERM, True, id="SIGTERM to all", marks=pytest.mark.slow),
@@ -245,7 +245,9 @@ def test_memory_of_the_machine_that_runs_out_is_told_from_other_errors(tmp_path,
 # Workers that hang
 
 
-@WORKERS
+@pytest.mark.parametrize(
+    "jobs", [pytest.param(1, id="in process", marks=pytest.mark.slow), pytest.param(2, id="two workers")]
+)
 def test_a_trial_that_hangs_is_given_up_and_others_are_not_disturbed(tmp_path, processes, undisturbed, jobs):
     """In Python and in a library that lets nobody else run; one process alone then has a worker too."""
     fates = Mishap(sleeping, seed=0, step=2), Mishap(holding_the_interpreter, seed=1, step=STEPS + 2)
