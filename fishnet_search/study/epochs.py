@@ -1,4 +1,4 @@
-"""The epochs of a trial as one array: a million of them take a tenth of the memory that records of them take."""
+"""The epochs of a trial as one array, since a study may have a million of them."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fishnet_search.cli.exporting import FormatName
 from fishnet_search.errors import ExportError
 from fishnet_search.evidence.analysis import analyse
 from fishnet_search.evidence.candidates import best_variant
@@ -23,6 +24,7 @@ from fishnet_search.export.folder import load_hub
 from fishnet_search.export.folding import latency_before_and_after
 from fishnet_search.export.source import class_name
 from fishnet_search.export.trying import images_for
+from fishnet_search.export.write import FORMATS
 from fishnet_search.graph.build import build_graph
 from fishnet_search.network.network import build_network
 from fishnet_search.study.reading import study_and_evidence
@@ -213,6 +215,10 @@ def test_each_of_the_front_has_a_folder_of_its_own(call, study, tmp_path):
     front = chosen(str(study), trial="pareto", spec=None, studies=Path("studies"))
     found = {path.parent.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("config.json")}
     assert found == ({one.model.name for one in front} if len(front) > 1 else {"."})
+
+
+def test_the_command_line_offers_the_formats_that_there_are():
+    assert tuple(name.value for name in FormatName) == FORMATS
 
 
 @pytest.mark.parametrize(
