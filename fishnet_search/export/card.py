@@ -90,6 +90,9 @@ _CAPTIONS = {
     "backbone": "As a backbone that gives features of several resolutions:",
 }
 
+_ONNX_WEIGHTS = "model.onnx.data"
+"""Is written where the weights are too large for the ONNX file itself."""
+
 _PREPARING = """\
 from PIL import Image
 from torchvision.transforms import v2
@@ -117,6 +120,7 @@ class Facts:
     """What a card tells beside the model and its record."""
 
     formats: tuple[str, ...]  # that were written beside it: "safetensors", "onnx", "pt2", "python", "backbone"
+    files: tuple[str, ...]  # of these formats
     why: str  # it is this network, as a sentence
     licence: str | None  # of the weights
     command: str | None  # that makes it again, without credentials
@@ -252,6 +256,8 @@ def _use(model: Model, facts: Facts) -> Iterator[str]:
     for name in facts.formats:
         called = class_name(f"{model.name}-backbone" if name == "backbone" else model.name)
         yield _CAPTIONS[name]
+        if name == "onnx" and _ONNX_WEIGHTS in facts.files:
+            yield f"Its weights are in `{_ONNX_WEIGHTS}`, which has to stand beside it under this name."
         yield _code(_LOADING[name].replace("CLASS", called), "python")
     if facts.parity:
         yield f"Each format was loaded again and compared with the network on {_plain(facts.images)}:"

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from fishnet_search.export.onnx_file import library
 from fishnet_search.export.programs import read_program
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 Sizes = tuple[int, ...]
 
@@ -66,8 +66,9 @@ def onnx_cost(path: Path, *, image_size: int) -> Count:
         ExportError: ONNX is missing, or a shape cannot be inferred.
     """
     onnx = library("onnx")
-    proto = onnx.load(str(path))
-    weights: dict[str, Any] = {weight.name: weight for weight in proto.graph.initializer}
+    # weights in a second file stay there: inference needs none of them, and cannot take a model of more than 2 GB
+    proto = onnx.load(str(path), load_external_data=False)
+    weights: dict[str, TensorProto] = {weight.name: weight for weight in proto.graph.initializer}
     sizes = _shapes(proto, image_size) | {name: tuple(weight.dims) for name, weight in weights.items()}
     params = macs = 0
     for node in proto.graph.node:
@@ -80,7 +81,7 @@ def onnx_cost(path: Path, *, image_size: int) -> Count:
         params += sum(
             math.prod(sizes[name])
             for name in taken
-            if name in weights and sizes[name] and not _is_blur(onnx.numpy_helper.to_array(weights[name]))
+            if name in weights and sizes[name] and not _is_blur(weights[name], path.parent)
         )
     return Count(params, macs)
 
@@ -141,7 +142,10 @@ They are counted at every use: the exporter keeps numbers that happen to be equa
 """
 
 
-def _is_blur(weights: Any) -> bool:
-    """Return whether weights of shape (C, 1, 3, 3) are the fixed filter of `fishnet_search.graph.ops.Blur`."""
+def _is_blur(weights: TensorProto, folder: Path) -> bool:
+    """Return whether weights, of a file in a folder, are the fixed filter of `fishnet_search.graph.ops.Blur`."""
+    if weights.dims[1:] != [1, 3, 3]:
+        return False
     row = np.array([1.0, 2.0, 1.0])
-    return weights.shape[1:] == (1, 3, 3) and bool(np.all(weights == np.outer(row, row) / 16))
+    numbers = library("onnx").numpy_helper.to_array(weights, str(folder))
+    return bool(np.all(numbers == np.outer(row, row) / 16))

@@ -29,12 +29,12 @@ LARGEST_FILE_BYTES = 2_000_000_000
 """Of weights in one file: protocol buffers end at 2³¹ bytes, nodes and metadata included."""
 
 
-def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> None:
+def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> tuple[str, ...]:
     """Write a network as an ONNX file for batches of any size, and have it checked by ONNX itself.
 
     Its input `image` is prepared images of shape (N, 3, H, W), float32, its output `logits` of shape (N, classes). The
     exporter folds batch norms into the convolutions before them. Weights of more than 2 GB go to a second file beside
-    it, named like it with `.data` behind.
+    it, named like it with `.data` behind. The names of the files are returned.
 
     Args:
         model: what is exported.
@@ -53,11 +53,15 @@ def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> None:
     weight_bytes = sum(len(weights.raw_data) for weights in proto.graph.initializer)
     beside = f"{path.name}.data"
     path.with_name(beside).unlink(missing_ok=True)  # weights would be appended to those of an earlier export
-    onnx.save_model(proto, path, save_as_external_data=weight_bytes > LARGEST_FILE_BYTES, location=beside)
+    apart = weight_bytes > LARGEST_FILE_BYTES
+    onnx.save_model(proto, path, save_as_external_data=apart, location=beside)
+    if apart:
+        path.with_name(beside).chmod(path.stat().st_mode)  # ONNX keeps it from everybody but its owner
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
         raise ExportError(f"{path}: ONNX refuses what was exported: {_first_line(problem)}") from problem
+    return (path.name, beside) if apart else (path.name,)
 
 
 def load_onnx(path: Path) -> Callable[[Tensor], Tensor]:

@@ -108,6 +108,7 @@ def write_card(
     before, after = folding.before.latency_ms, folding.after.latency_ms
     facts = Facts(
         formats=tuple(one.format for one in written),
+        files=tuple(file for one in written for file in one.files),
         why=chosen.why,
         licence=licence,
         command=None if chosen.study is None else redacted_command(chosen.study.command),
@@ -161,8 +162,8 @@ def _write(
             write_hub(model, folder)
             loaded, files = load_hub(folder).network, (WEIGHTS, CONFIG)
         case "onnx":
-            write_onnx(model, folder / ONNX, dynamic_size=dynamic_size)
-            loaded, files = load_onnx(folder / ONNX), (ONNX,)
+            files = write_onnx(model, folder / ONNX, dynamic_size=dynamic_size)
+            loaded = load_onnx(folder / ONNX)
             count = onnx_cost(folder / ONNX, image_size=size)
         case "pt2":
             write_program(model, folder / PROGRAM, dynamic_size=dynamic_size)

@@ -22,6 +22,7 @@ from tests.records import DATA, ENVIRONMENT, study_of, trials_of
 
 FACTS = Facts(
     formats=("safetensors",),
+    files=("model.safetensors", "config.json"),
     why="It is the trial nano-seed1 of study pooling.",
     licence="Apache-2.0",
     command="fishnet-search run spaces/pooling.yaml",
@@ -122,6 +123,13 @@ def test_the_recipe_is_told_as_far_as_it_is_not_the_default(model):
     text = model_card(replace(model, record=model.record.model_copy(update={"recipe": recipe})), FACTS)
     assert (row(text, "epochs"), row(text, "mixup"), row(text, "crop")) == ("7", "0.2", "pad")
     assert "| flip |" not in text
+
+
+def test_weights_of_onnx_that_lie_in_a_second_file_are_named(model):
+    facts = replace(FACTS, formats=("onnx",), files=("model.onnx",))
+    sentence = "Its weights are in `model.onnx.data`, which has to stand beside it under this name."
+    assert sentence not in model_card(model, facts)
+    assert sentence in model_card(model, replace(facts, files=("model.onnx", "model.onnx.data")))
 
 
 def test_where_it_comes_from_is_told_with_versions_and_commit(model):

@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import onnx
 import pytest
 
@@ -52,6 +53,30 @@ def test_parameters_and_macs_are_those_of_the_ledger_with_batch_norms_folded_in_
     assert program_cost(tmp_path / "small.pt2", image_size=spec.image_size) == expected
     write_onnx(model, tmp_path / "small.onnx")
     assert onnx_cost(tmp_path / "small.onnx", image_size=spec.image_size) == expected_folded
+
+
+def test_weights_in_a_second_file_are_counted_without_being_given_to_inference(tmp_path, monkeypatch):
+    helper = onnx.helper
+    nodes = [
+        helper.make_node("Conv", ["image", "filters"], ["features"]),
+        helper.make_node("Conv", ["features", "blur"], ["logits"], group=64),
+    ]
+    image = helper.make_tensor_value_info("image", 1, ["batch", 3, 32, 32])
+    logits = helper.make_tensor_value_info("logits", 1, ["batch", 64, 28, 28])
+    row = np.array([1, 2, 1], np.float32)
+    blur = np.tile(np.outer(row, row) / 16, (64, 1, 1, 1))
+    arrays = {"filters": np.ones((64, 3, 3, 3), np.float32), "blur": blur}
+    weights = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    model = helper.make_model(helper.make_graph(nodes, "apart", [image], [logits], weights))
+    size = model.ByteSize()
+    onnx.save(model, tmp_path / "apart.onnx", save_as_external_data=True, location="apart.onnx.data")
+    given, infer = [], onnx.shape_inference.infer_shapes
+    monkeypatch.setattr(
+        onnx.shape_inference, "infer_shapes", lambda proto, **how: given.append(proto.ByteSize()) or infer(proto, **how)
+    )
+    macs = 64 * 30 * 30 * 27 + 64 * 28 * 28 * 9
+    assert onnx_cost(tmp_path / "apart.onnx", image_size=32) == Count(arrays["filters"].size, macs)
+    assert given[0] < size / 10
 
 
 @pytest.mark.slow

@@ -118,11 +118,17 @@ def test_weights_that_one_file_cannot_hold_go_beside_it_also_when_it_is_written_
     monkeypatch.setattr(onnx_file, "_exported", lambda *_, **__: onnx.load(str(file)))
     sizes = set()
     for _ in range(2):
-        write_onnx(model, tmp_path / "small.onnx")
-        assert close(load_onnx(tmp_path / "small.onnx")(images(2)), model.network(images(2)))
-        sizes.add((tmp_path / "small.onnx.data").stat().st_size)
+        assert write_onnx(model, tmp_path / "small.onnx") == ("small.onnx", "small.onnx.data")
+        for batch in (1, 2):
+            assert close(load_onnx(tmp_path / "small.onnx")(images(batch)), model.network(images(batch)))
+        whole, weights = ((tmp_path / name).stat() for name in ("small.onnx", "small.onnx.data"))
+        assert weights.st_mode == whole.st_mode
+        sizes.add(weights.st_size)
     assert len(sizes) == 1
     assert (tmp_path / "small.onnx").stat().st_size < file.stat().st_size
+    (tmp_path / "small.onnx.data").unlink()
+    with pytest.raises(ExportError, match=r"small\.onnx: ONNX Runtime cannot load it: .*small\.onnx\.data"):
+        load_onnx(tmp_path / "small.onnx")
 
 
 def test_a_failure_of_the_exporter_is_said_in_a_sentence(model, tmp_path, monkeypatch):
