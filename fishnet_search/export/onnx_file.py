@@ -48,7 +48,12 @@ def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> None:
     onnx = library("onnx")
     proto = _exported(model, dynamic_size=dynamic_size)
     _forget_source(proto)
-    facts = {"name": model.name, "classes": model.classes, "preparation": dataclasses.asdict(model.preparation)}
+    facts = {
+        "name": model.name,
+        "classes": model.classes,
+        "preparation": dataclasses.asdict(model.preparation),
+        "trained": model.trained,
+    }
     onnx.helper.set_model_props(proto, {key: json.dumps(fact, ensure_ascii=False) for key, fact in facts.items()})
     weight_bytes = sum(len(weights.raw_data) for weights in proto.graph.initializer)
     beside = f"{path.name}.data"

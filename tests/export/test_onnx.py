@@ -85,7 +85,7 @@ def test_a_file_of_free_size_says_of_what_its_sides_are_multiples(sizeable):
 
 def test_a_file_tells_its_name_classes_and_preparation(model, file):
     facts = onnx_facts(file)
-    assert set(facts) == {"name", "classes", "preparation"}
+    assert set(facts) == {"name", "classes", "preparation", "trained"}
     assert facts["name"] == "größe"
     assert tuple(facts["classes"]) == model.classes
     assert facts["preparation"] == {"image_size": 32, "short_side": 40, "mean": list(MEAN), "std": list(STD)}
