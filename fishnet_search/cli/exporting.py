@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,14 +15,8 @@ if TYPE_CHECKING:
     from fishnet_search.export.choosing import Chosen
 
 
-class FormatName(str, Enum):
-    """What `--format` may be; `export.write` has the same."""
-
-    SAFETENSORS = "safetensors"
-    ONNX = "onnx"
-    PT2 = "pt2"
-    PYTHON = "python"
-    BACKBONE = "backbone"
+FORMAT_WORDS = "safetensors|onnx|pt2|python|backbone"
+"""What `--format` may be; `export.write` has the same."""
 
 
 @app.command()
@@ -30,17 +25,27 @@ def export(
         str,
         typer.Argument(
             metavar="STUDY|CHECKPOINT|SPEC",
-            help="A study's name or folder, a file with weights, or a preset's name or YAML file.",
+            help="A study's name or folder, a file with weights, an exported folder, or a preset's name or YAML file.",
             show_default=False,
         ),
     ],
     to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.", show_default=False)],
     trial: Annotated[
-        str, typer.Option(metavar="best|pareto|TRIAL", help="Of a study; `pareto` gives each a folder in DIR.")
-    ] = "best",
+        str | None,
+        typer.Option(
+            metavar="best|pareto|TRIAL|VARIANT",
+            help="Of a study; `pareto` gives each a folder in DIR, a variant its best seed by validation.",
+            show_default="best",
+        ),
+    ] = None,
     formats: Annotated[
-        list[FormatName] | None,
-        typer.Option("--format", help="May be repeated.", show_default="safetensors, onnx, pt2"),
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar=FORMAT_WORDS,
+            help="May be repeated; by default safetensors, onnx and pt2 are written.",
+            show_default=False,
+        ),
     ] = None,
     spec: Annotated[
         str | None,
@@ -67,24 +72,65 @@ def export(
 
     Example: `fishnet-search export downsample --to models/downsample`
     """
-    from fishnet_search.export.choosing import PARETO, chosen
-    from fishnet_search.export.write import prepare_folder
-
-    found = chosen(asked, trial=trial, spec=spec, studies=studies)
-    prepare_folder(to, force=force)
-    folders = [to / one.model.name for one in found] if trial == PARETO and len(found) > 1 else [to]
-    good = [
-        _export(one, folder, formats, taps=taps, dynamic_size=dynamic_size, licence=licence)
-        for one, folder in zip(found, folders, strict=True)
-    ]
-    if not all(good):
+    for stop in (signal.SIGINT, signal.SIGTERM):  # what is half written goes away at either
+        signal.signal(stop, signal.default_int_handler)
+    try:
+        good = _export(
+            asked,
+            to,
+            trial,
+            formats,
+            spec=spec,
+            taps=taps,
+            dynamic_size=dynamic_size,
+            licence=licence,
+            force=force,
+            studies=studies,
+        )
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; nothing was written to {to}")
+        raise typer.Exit(130) from None
+    if not good:
         raise typer.Exit(1)
 
 
 def _export(
+    asked: str,
+    to: Path,
+    trial: str | None,
+    formats: list[str] | None,
+    *,
+    spec: str | None,
+    taps: list[str] | None,
+    dynamic_size: bool,
+    licence: str | None,
+    force: bool,
+    studies: Path,
+) -> bool:
+    """Write what is asked for and say how it went; return whether every format computes what its network does."""
+    from fishnet_search.export.choosing import PARETO, chosen
+    from fishnet_search.export.write import CARD, DEFAULT_FORMATS, check_options, new_folder
+    from fishnet_search.terminal import make_console
+    from fishnet_search.terminal.words import literal
+
+    names = DEFAULT_FORMATS if formats is None else tuple(formats)
+    found = chosen(asked, trial=trial, spec=spec, studies=studies)
+    check_options([one.model.spec for one in found], names, dynamic_size=dynamic_size, taps=taps)
+    inner = [one.model.name for one in found] if trial == PARETO and len(found) > 1 else [""]
+    with new_folder(to, force=force) as hidden:
+        good = [
+            _write(one, hidden / name, names, taps=taps, dynamic_size=dynamic_size, licence=licence)
+            for one, name in zip(found, inner, strict=True)
+        ]
+    for name in inner:
+        make_console().print(literal(f"model card: {to / name / CARD}"), soft_wrap=True)
+    return all(good)
+
+
+def _write(
     one: Chosen,
     folder: Path,
-    formats: list[FormatName] | None,
+    formats: Sequence[str],
     *,
     taps: list[str] | None,
     dynamic_size: bool,
@@ -92,19 +138,28 @@ def _export(
 ) -> bool:
     """Write one network and say how it went; return whether every format computes what the network does."""
     from fishnet_search.export.trying import images_for
-    from fishnet_search.export.write import DEFAULT_FORMATS, fold, write_card, write_formats
+    from fishnet_search.export.write import fold, write_card, write_formats
     from fishnet_search.terminal import make_console
     from fishnet_search.terminal.exporting import exported
+    from fishnet_search.terminal.words import literal
 
     console = make_console()
-    console.print(f"{one.model.name}: {one.why}", soft_wrap=True)
-    with console.status("exporting"):
+    console.print(literal(f"{one.model.name}: {one.why}"), soft_wrap=True)
+    with console.status("preparing images") as status:
         images = images_for(one)
-        names = DEFAULT_FORMATS if formats is None else [name.value for name in formats]
-        written = write_formats(one.model, folder, names, images.images_NCHW, dynamic_size=dynamic_size, taps=taps)
+        written = write_formats(
+            one.model,
+            folder,
+            formats,
+            images.images_NCHW,
+            dynamic_size=dynamic_size,
+            taps=taps,
+            tell=status.update,
+        )
+        status.update("measuring")
         folding = fold(one.model, images.images_NCHW)
         write_card(one, folder, written, folding, images.told, licence=licence)
-    for part in exported(one.model, folder, written, folding, images.told):
+    for part in exported(folder, written, folding, images.told):
         console.print(part, soft_wrap=True)
     return all(each.holds for each in (folding.parity, *(each.parity for each in written)))
 
@@ -126,24 +181,36 @@ def predict(
 ) -> None:
     """Show which classes a network takes images for, with probabilities.
 
-    Images are resized, cut and normalised as they were at the test. It ends with code 1 if an image cannot be read.
+    Images are resized, cut and normalised as they were at the test. Folders are searched for images, inner ones too.
+    It ends with code 1 if an image cannot be read.
 
     Example: `fishnet-search predict models/downsample photos/`
     """
+    import warnings
+
+    from PIL.Image import DecompressionBombWarning
+
     from fishnet_search.export.predicting import image_files, load_model
     from fishnet_search.export.predicting import predict as guesses
     from fishnet_search.terminal import make_console
     from fishnet_search.terminal.exporting import prediction_line, prediction_table
+    from fishnet_search.terminal.words import counted
 
+    warnings.simplefilter("ignore", DecompressionBombWarning)  # large images are taken; those that are not are named
     loaded = load_model(model)
-    found = guesses(loaded, image_files(images), top=top, batch=batch)
+    found = image_files(images)
+    if not loaded.trained:
+        typer.echo("note: the weights are those that training starts from, so this means nothing", err=True)
+    if found.others:
+        typer.echo(f"note: passed over {counted(found.others, 'other file')}", err=True)
+    predictions = guesses(loaded, found.files, top=top, batch=batch)
     broken = False
     if as_json:
-        for one in found:
+        for one in predictions:
             broken |= one.problem is not None
             typer.echo(prediction_line(one))
     else:
-        shown = list(found)
+        shown = list(predictions)
         broken = any(one.problem is not None for one in shown)
         make_console().print(prediction_table(loaded.name, shown))
     if broken:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from contextlib import suppress
@@ -20,7 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from fishnet_search.errors import BrokenImage, DataError
 
 _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error, Image.DecompressionBombError)
+_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error)
 
 
 def read_image(file: str) -> tuple[bytes, Image.Image]:
@@ -49,9 +50,18 @@ def decoded(content: bytes, name: str) -> Image.Image:
                 return _rgb(_upright(image))
     except UnidentifiedImageError as error:
         raise BrokenImage(name, "not a readable image: no format that is known; replace or remove it") from error
+    except Image.DecompressionBombError as error:
+        raise BrokenImage(name, f"has {_pixels(error)} more than can be taken; make it smaller") from error
     except _DAMAGE as error:
-        raise BrokenImage(name, f"not a readable image: {error}; replace or remove it") from error
+        reason = str(error).rstrip(".")
+        raise BrokenImage(name, f"not a readable image: {reason}; replace or remove it") from error
     raise BrokenImage(name, "has more than 8 bits a pixel and channel; convert it to 8 bits")
+
+
+def _pixels(problem: Image.DecompressionBombError) -> str:
+    """Return how many pixels an image has, which PIL tells in its sentence alone."""
+    found = re.search(r"(\d+) pixels", str(problem))
+    return f"{int(found[1]):,} pixels," if found else "pixels,"
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -1,7 +1,7 @@
 """A model's card: a README.md as the Hugging Face Hub reads it, of what the records say.
 
 What records, names and commands say is shown as text: it can neither be markup nor leave its place in the front matter.
-Paths and machines are not told: of the images only their kind, of the environment only versions.
+Paths are not told: of the images only their kind, of the environment versions, processor and threads.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ DRAWING: Final = "network.svg"
 ALWAYS_TOLD = ("epochs", "batch_size", "optimiser", "learning_rate", "momentum", "weight_decay", "schedule")
 """Fields of the recipe; others are told where they are not the default."""
 
-_PUBLISHED = ("cifar10", "cifar100", "digits", "imagenet", "shapes", "tiny-imagenet")
-"""Sources whose images are the same for everybody."""
+_ON_THE_HUB = {"cifar10": "uoft-cs/cifar10", "cifar100": "uoft-cs/cifar100", "imagenet": "ILSVRC/imagenet-1k"}
+"""Sources whose images the Hub has, and their names there."""
 
 _LICENCES = (
     *("agpl-3.0", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"),
@@ -99,7 +99,7 @@ from torchvision.transforms import v2
 import torch
 
 prepare = v2.Compose([
-    v2.RGB(),
+    v2.RGB(),  # ignores alpha; fishnet-search lays what is transparent on white
     v2.Resize({preparation.short_side}, antialias=True),
     v2.CenterCrop({preparation.image_size}),
     v2.PILToTensor(),
@@ -109,8 +109,14 @@ prepare = v2.Compose([
 images = prepare(Image.open("image.jpg"))[None]
 """
 
+_TESTED = "The figures hold for images like those that it was tested on."
+
+_UNTRAINED = """\
+The weights are those that training starts from, so what it says of an image means nothing. Its normalisation is \
+ImageNet's, by convention."""
+
 _LIMITS = """\
-The figures hold for images like those that it was tested on. It names one of its classes for any image, also for one \
+It names one of its classes for any image, also for one \
 that shows none of them, and the shares that it gives are no calibrated probabilities. Nobody has looked into how it \
 does on other images, or whom it might treat worse; do so before anything depends on it."""
 
@@ -140,7 +146,7 @@ def model_card(model: Model, facts: Facts) -> str:
     parts = [_front_matter(model, facts), *_what_it_is(model, facts.why), *_cost(model, facts)]
     if model.record is not None:
         parts += [*_results(model.record, facts.effect), *_training(model.record)]
-    parts += [*_use(model, facts), *_origin(model, facts), *_terms(facts.licence)]
+    parts += [*_use(model, facts), *_origin(model, facts), *_terms(model, facts.licence)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -166,7 +172,7 @@ def _front_matter(model: Model, facts: Facts) -> str:
     }
     if model.record is not None:
         kind = _kind(model.record.data)
-        told |= {"datasets": [kind]} if kind in _PUBLISHED else {}
+        told |= {"datasets": [_ON_THE_HUB[kind]]} if kind in _ON_THE_HUB else {}
         told |= {"metrics": ["accuracy"]}
     return f"---\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True)}---"
 
@@ -281,13 +287,16 @@ def _environment(environment: Environment) -> list[tuple[str, str]]:
         ("python", environment.python),
         *sorted(environment.packages.items()),
         ("device", environment.device),
+        ("processor", environment.processor),
+        ("threads", f"{environment.threads:,}"),
     ]
 
 
-def _terms(licence: str | None) -> Iterator[str]:
+def _terms(model: Model, licence: str | None) -> Iterator[str]:
     yield "## Licence and limits"
     yield "No licence was given for these weights." if licence is None else f"Licence: {_plain(licence)}."
-    yield _LIMITS
+    tested = [_TESTED] if model.record is not None else []
+    yield " ".join([*tested, _LIMITS] if model.trained else [_UNTRAINED, _LIMITS])
 
 
 def _kind(data: DataRecord) -> str:

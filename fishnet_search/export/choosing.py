@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from fishnet_search.evidence.candidates import best_variant, pareto_front
 from fishnet_search.evidence.frames import rows_of
 from fishnet_search.evidence.search import score_frame
 from fishnet_search.evidence.wording import percent, seed_count
+from fishnet_search.export.folder import CONFIG, WEIGHTS, load_hub
 from fishnet_search.export.model import Model, Preparation
 from fishnet_search.graph.build import build_graph
 from fishnet_search.network.network import build_network
-from fishnet_search.spec.loading import load_spec
+from fishnet_search.spec.loading import load_spec, preset_names
 from fishnet_search.spec.naming import nearest
 from fishnet_search.study.evaluating import Trained, trained
 from fishnet_search.study.reading import study_and_evidence
@@ -27,6 +28,8 @@ from fishnet_search.train.recipe import Recipe
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".tar")
 """What the names of files with weights end in."""
+
+YAML = (".yaml", ".yml")
 
 BEST, PARETO = "best", "pareto"
 
@@ -42,34 +45,75 @@ class Chosen:
     effect: Any | None = None  # the row of its variant, as from `variant_effects`; None if it is in no comparison
 
 
-def chosen(asked: str, *, trial: str, spec: str | None, studies: Path) -> tuple[Chosen, ...]:
+def chosen(asked: str, *, trial: str | None, spec: str | None, studies: Path) -> tuple[Chosen, ...]:
     """Return the networks that are meant.
 
     Args:
-        asked: a study's name or folder, a file with weights, or a spec: a preset's name or a YAML file.
-        trial: of a study: "best", "pareto", or the name of a trial.
+        asked: a study's name or folder, a file with weights, an exported folder, or a spec: a preset's name or a YAML
+            file.
+        trial: of a study: "best", which None stands for, "pareto", or the name of a trial or variant.
         spec: of a published checkpoint, which does not say of which network it is.
         studies: the folder in which names of studies are looked up.
 
     Raises:
-        ExportError: the study has no such trial, or no weights of it.
+        ExportError: the study has no such trial, or no weights of it; `trial` or `spec` says nothing of what is asked.
         FishnetSearchError: nothing of this name can be read.
     """
     path = Path(asked)
-    if path.suffix in CHECKPOINTS:
-        return (_of_checkpoint(path, spec),)
     for folder in (path, studies / asked):
         if (folder / "study.json").is_file():
-            return _of_study(folder, trial)
-    return (_of_spec(asked),)
+            _refuse("--spec", spec, f"{asked} is a study, whose records say of which networks it is")
+            return _of_study(folder, trial or BEST)
+    _refuse("--trial", trial, f"{asked} is no study")
+    exported = _is_exported(path) and asked not in preset_names()
+    if path.suffix in CHECKPOINTS and not exported:
+        return (_of_checkpoint(path, spec),)
+    _refuse("--spec", spec, f"{asked} is no file with weights, or {CONFIG} beside it says of which network they are")
+    if exported:
+        return (_of_exported(path if path.is_dir() else path.parent),)
+    return (_of_spec(asked, studies),)
 
 
-def _of_spec(asked: str) -> Chosen:
+def _refuse(option: str, value: str | None, why: str) -> None:
+    if value is not None:
+        raise ExportError(f"{option} {value}: does not apply: {why}; leave it out")
+
+
+def _is_exported(path: Path) -> bool:
+    """Return whether a path is that of an exported folder, or of the weights in it."""
+    return (path / CONFIG).is_file() or (path.name == WEIGHTS and (path.parent / CONFIG).is_file())
+
+
+def _of_exported(folder: Path) -> Chosen:
+    loaded = load_hub(folder)
+    model = replace(loaded, name=_name(loaded.name))
+    preparation = model.preparation
+    recipe = Recipe(test_crop=preparation.image_size / preparation.short_side, normalise="imagenet")
+    return Chosen(model, f"It is the model {model.name} as it was exported before.", recipe)
+
+
+def _of_spec(asked: str, studies: Path) -> Chosen:
+    path = Path(asked)
+    if asked not in preset_names() and path.suffix.lower() not in YAML:
+        raise ExportError(_nothing_of_ours(path, studies))
     spec = load_spec(asked)
     recipe = Recipe(test_crop=0.875, normalise="imagenet")
     network = build_network(build_graph(spec)).eval()
     known = Trained(network, spec, recipe, None)
-    return Chosen(_model(_name(Path(asked).stem), known), "Its weights are those that training starts from.", recipe)
+    model = replace(_model(_name(path.stem), known), trained=False)
+    return Chosen(model, "Its weights are those that training starts from.", recipe)
+
+
+def _nothing_of_ours(path: Path, studies: Path) -> str:
+    if path.is_dir():
+        return f"{path}: is a folder, but neither a study nor an exported model; name one of these"
+    if path.is_file():
+        return (
+            f"{path}: is by its ending neither a study, nor weights ({', '.join(CHECKPOINTS)}), nor YAML "
+            f"({', '.join(YAML)}); name one of these"
+        )
+    names = [*preset_names(), *sorted(found.parent.name for found in studies.glob("*/study.json"))]
+    return f"{path}: neither a file nor a preset nor a study in {studies}{nearest(path.name, names)}"
 
 
 def _of_checkpoint(path: Path, spec: str | None) -> Chosen:
@@ -94,9 +138,14 @@ def _of_study(folder: Path, asked: str) -> tuple[Chosen, ...]:
             _of_variant(folder, analysis, row.variant, f"{row.variant} is on the front: {why}") for row in front
         )
     names = {record.trial: record for record in analysis.records if record.state in EVIDENCE}
+    variants = dict.fromkeys(record.variant for record in names.values())
+    if asked in variants:
+        why = f"It is the variant {asked} of study {study.name}, by validation top-1"
+        return (_of_variant(folder, analysis, asked, why),)
     if asked not in names:
         raise ExportError(
-            f"{folder}: there is no complete trial {asked!r}{nearest(asked, [*names])}; or use 'best' or 'pareto'"
+            f"{folder}: there is no complete trial or variant {asked!r}{nearest(asked, [*names, *variants])}; or use "
+            "'best' or 'pareto'"
         )
     return (_of_trial(folder, analysis, names[asked], f"It is the trial {asked} of study {study.name}."),)
 

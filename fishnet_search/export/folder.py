@@ -55,6 +55,7 @@ class Config(Value):
     spec: Spec
     classes: tuple[str, ...] = Field(description="names in the order of the outputs; none where they are not known")
     preparation: Prepared
+    trained: bool = Field(default=True, description="False where the weights are those that training starts from")
     fishnet_search: str = Field(description="the version that wrote it")
 
     @model_validator(mode="after")
@@ -72,6 +73,7 @@ def config_of(model: Model) -> Config:
         spec=model.spec,
         classes=model.classes,
         preparation=model.preparation,
+        trained=model.trained,
         fishnet_search=__version__,
     )
 
@@ -97,7 +99,15 @@ def load_hub(folder: Path) -> Model:
     config = read_config(folder)
     network = build_network(build_graph(config.spec))
     _fill(network, folder / WEIGHTS)
-    return Model(config.name, config.spec, network.eval(), config.classes, config.preparation, record=None)
+    return Model(
+        config.name,
+        config.spec,
+        network.eval(),
+        config.classes,
+        config.preparation,
+        record=None,
+        trained=config.trained,
+    )
 
 
 def read_config(folder: Path) -> Config:
@@ -127,7 +137,8 @@ def _told(problem: ValidationError) -> str:
         if one["loc"] == ("format",):
             return f"has the format {one['input']!r} of another version of fishnet-search; load it with that version"
     where = ".".join(map(str, found[0]["loc"]))
-    return f"is damaged{f' at {where}' if where else ''}: {found[0]['msg']}; {_REMEDY}"
+    rule = found[0]["msg"].removeprefix("Value error, ")
+    return f"is damaged{f' at {where}' if where else ''}: {rule}; {_REMEDY}"
 
 
 def _fill(network: Network, path: Path) -> None:

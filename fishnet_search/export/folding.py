@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fishnet_search.graph.graph import Graph
 from fishnet_search.graph.ops import Shape
-from fishnet_search.network.measure import Measurement, measure_network
+from fishnet_search.network.measure import Latency, latencies_in_turn
 from fishnet_search.network.network import GraphModule, Network
 
 IMAGE = "image"
@@ -86,26 +86,18 @@ def foldable(network: Network) -> list[tuple[str, str]]:
 
 
 def latency_before_and_after(
-    network: Network, other: nn.Module, *, image_size: int, batch: int = 1, seconds: float = 1.0
-) -> tuple[Measurement, Measurement]:
-    """Time a network on the CPU, and then its folded form, as `measure` does.
+    network: Network, other: nn.Module, *, image_size: int, seconds: float = 1.0
+) -> tuple[Latency, Latency]:
+    """Time a network and its folded form in turn, one image on the CPU.
 
     Args:
         network: in evaluation mode.
         other: its folded form.
         image_size: pixels a side.
-        batch: images a pass.
         seconds: the least time for the passes that count, of each.
-
-    Raises:
-        MeasureError: the batch is empty or does not fit into memory.
     """
-    shape = Shape(3, image_size, image_size)
-    before, after = (
-        # timed as copies, since they are laid out anew for it
-        measure_network(copy.deepcopy(form), shape, device=torch.device("cpu"), batch=batch, seconds=seconds)
-        for form in (network, other)
-    )
+    forms = (copy.deepcopy(network), copy.deepcopy(other))  # since they are laid out anew for it
+    before, after = latencies_in_turn(forms, Shape(3, image_size, image_size), seconds=seconds)
     return before, after
 
 

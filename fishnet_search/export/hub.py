@@ -51,6 +51,7 @@ class PretrainedNetwork(
         self.spec = config.spec
         self.classes = config.classes
         self.preparation = config.preparation
+        self.trained = config.trained
 
     @classmethod
     def from_pretrained(  # type: ignore[override]  # what else the mixin passes on has no meaning here
@@ -104,4 +105,7 @@ class PretrainedNetwork(
         return network.eval()
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        write_hub(Model(self.name, self.spec, self, self.classes, self.preparation, record=None), save_directory)
+        write_hub(
+            Model(self.name, self.spec, self, self.classes, self.preparation, record=None, trained=self.trained),
+            save_directory,
+        )

@@ -33,3 +33,4 @@ class Model:
     classes: tuple[str, ...]  # names, in the order of the outputs; none where they are not known
     preparation: Preparation
     record: TrialRecord | None  # of a study's trial
+    trained: bool = True  # or its weights are those that training starts from

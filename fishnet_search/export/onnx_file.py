@@ -29,12 +29,12 @@ LARGEST_FILE_BYTES = 2_000_000_000
 """Of weights in one file: protocol buffers end at 2³¹ bytes, nodes and metadata included."""
 
 
-def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> tuple[str, ...]:
+def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> None:
     """Write a network as an ONNX file for batches of any size, and have it checked by ONNX itself.
 
     Its input `image` is prepared images of shape (N, 3, H, W), float32, its output `logits` of shape (N, classes). The
     exporter folds batch norms into the convolutions before them. Weights of more than 2 GB go to a second file beside
-    it, named like it with `.data` behind. The names of the files are returned.
+    it, named like it with `.data` behind.
 
     Args:
         model: what is exported.
@@ -48,7 +48,12 @@ def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> tuple
     onnx = library("onnx")
     proto = _exported(model, dynamic_size=dynamic_size)
     _forget_source(proto)
-    facts = {"name": model.name, "classes": model.classes, "preparation": dataclasses.asdict(model.preparation)}
+    facts = {
+        "name": model.name,
+        "classes": model.classes,
+        "preparation": dataclasses.asdict(model.preparation),
+        "trained": model.trained,
+    }
     onnx.helper.set_model_props(proto, {key: json.dumps(fact, ensure_ascii=False) for key, fact in facts.items()})
     weight_bytes = sum(len(weights.raw_data) for weights in proto.graph.initializer)
     beside = f"{path.name}.data"
@@ -61,7 +66,6 @@ def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> tuple
         onnx.checker.check_model(str(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
         raise ExportError(f"{path}: ONNX refuses what was exported: {_first_line(problem)}") from problem
-    return (path.name, beside) if apart else (path.name,)
 
 
 def load_onnx(path: Path) -> Callable[[Tensor], Tensor]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from fishnet_search.errors import BrokenImage, DataError, ExportError
 from fishnet_search.export.folder import CONFIG, WEIGHTS, Prepared, load_hub, read_config
 from fishnet_search.export.model import Preparation
 from fishnet_search.network.network import Network
+from fishnet_search.spec.loading import preset_names
 from fishnet_search.study.evaluating import SAFETENSORS, trained
 from fishnet_search.study.record import TrialRecord
 from fishnet_search.train.cropping import central_boxes, cut
@@ -29,6 +31,9 @@ from fishnet_search.train.normalisation import IMAGENET, Normalisation
 
 ONNX: Final = ".onnx"
 PROGRAM: Final = ".pt2"
+
+_STUDIES = Path("studies")
+"""Where names of studies are looked up, to say what to do with one."""
 
 Logits = Callable[[Tensor], Tensor]
 """Takes normalised images (N, 3, H, W), float32, and returns (N, classes)."""
@@ -45,6 +50,7 @@ class Loaded:
     classes: tuple[str, ...]  # names, in the order of the outputs; none where they are not known
     preparation: Preparation
     logits: Logits
+    trained: bool = True  # or its weights are those that training starts from
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,20 @@ class Prediction:
     problem: str | None  # a sentence, where there are no classes
 
 
+class ImageFiles(NamedTuple):
+    """Files that are taken for images, and how many others lie in the same folders."""
+
+    files: tuple[Path, ...]
+    others: int
+
+
 class _Facts(BaseModel):
     """What the metadata of an ONNX file says."""
 
     name: str
     classes: tuple[str, ...]
     preparation: Prepared
+    trained: bool = True
 
 
 def load_model(path: Path) -> Loaded:
@@ -81,7 +95,7 @@ def load_model(path: Path) -> Loaded:
     if path.is_dir():
         return _from_folder(path)
     if not path.is_file():
-        raise ExportError(f"{path}: no such file or folder; check the path")
+        raise ExportError(_missing(path))
     if path.suffix not in _LOADERS:
         raise ExportError(
             f"{path}: is no model by its name; name a file that ends in one of {', '.join(_LOADERS)}, or a folder "
@@ -90,15 +104,17 @@ def load_model(path: Path) -> Loaded:
     return _LOADERS[path.suffix](path)
 
 
-def image_files(paths: Iterable[Path]) -> tuple[Path, ...]:
+def image_files(paths: Iterable[Path]) -> ImageFiles:
     """Return the files that are named, and the images of the folders that are, sorted, those of inner folders too.
 
-    What is named itself may have any ending. In folders, names that begin with a dot are left out.
+    What is named itself may have any ending. In folders, names that begin with a dot are left out, and not counted.
 
     Raises:
         DataError: something is missing, or a folder has no images or cannot be read.
     """
-    return tuple(dict.fromkeys(file for path in paths for file in _files_of(path)))
+    found = [_files_of(path) for path in paths]
+    files = dict.fromkeys(file for each in found for file in each.files)
+    return ImageFiles(tuple(files), sum(each.others for each in found))
 
 
 def predict(loaded: Loaded, images: Iterable[Path], *, top: int = 5, batch: int = 32) -> Iterator[Prediction]:
@@ -173,29 +189,42 @@ def _guesses(loaded: Loaded, images_NCHW: Tensor, top: int) -> list[Guesses | No
     ]
 
 
-def _files_of(path: Path) -> Iterator[Path]:
+def _files_of(path: Path) -> ImageFiles:
     if path.is_file():
-        yield path
-        return
+        return ImageFiles((path,), 0)
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder; check the path")
-    found = []
+    found, others = [], 0
     for inner, folders, names in os.walk(path, onerror=_refuse, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(inner, name) for name in names if is_image(name)]
+        images = [Path(inner, name) for name in names if is_image(name)]
+        found += images
+        others += sum(not name.startswith(".") for name in names) - len(images)
     if not found:
         raise DataError(f"{path}: has no images; an image ends in one of {', '.join(EXTENSIONS)}")
-    yield from sorted(found)
+    return ImageFiles(tuple(sorted(found)), others)
 
 
 def _refuse(problem: OSError) -> None:
     raise DataError(f"{problem.filename}: cannot be read: {problem.strerror}; check the folder's rights") from problem
 
 
+def _missing(path: Path) -> str:
+    """Say that there is no such model; names of studies and presets are the likeliest in its place."""
+    name, study = str(path), _STUDIES / path
+    kind = "study" if (study / "study.json").is_file() else "preset" if name in preset_names() else None
+    if kind is None:
+        return f"{path}: no such file or folder; check the path"
+    return f"{path}: is a {kind}; export it first: fishnet-search export {name} --to DIR"
+
+
 def _from_folder(folder: Path) -> Loaded:
     """Return the model of an exported folder: the form that was trained before those that were made of it."""
     if (folder / "study.json").is_file():
-        raise ExportError(f"{folder}: is a study; name the weights of one of its trials, trials/TRIAL{SAFETENSORS}")
+        raise ExportError(
+            f"{folder}: is a study; export it first: fishnet-search export {shlex.quote(str(folder))} --to DIR; or "
+            f"name the weights of one of its trials, trials/TRIAL{SAFETENSORS}"
+        )
     described = (folder / CONFIG).is_file()
     if described and (folder / WEIGHTS).is_file():
         return _from_weights(folder / WEIGHTS)
@@ -205,6 +234,9 @@ def _from_folder(folder: Path) -> Loaded:
             raise ExportError(f"{folder}: has {len(found):,} models that end in {kind}; name one of them")
         if found:
             return _LOADERS[kind](found[0])
+    inner = sorted({file.parent.name for kind in (CONFIG, f"*{ONNX}") for file in folder.glob(f"*/{kind}")})
+    if inner:
+        raise ExportError(f"{folder}: holds other folders with models; name one of them: {', '.join(inner)}")
     raise ExportError(
         f"{folder}: has neither {WEIGHTS} nor a file that ends in {PROGRAM} beside {CONFIG}, nor one that ends in "
         f"{ONNX}; name a folder that a model was exported to"
@@ -219,7 +251,7 @@ def _from_weights(path: Path) -> Loaded:
             return Loaded(record.trial, record.data.class_names, _preparation(record), _asked(known.network))
     if path.name == WEIGHTS and (path.parent / CONFIG).is_file():
         model = load_hub(path.parent)
-        return Loaded(model.name, model.classes, model.preparation, _asked(model.network))
+        return Loaded(model.name, model.classes, model.preparation, _asked(model.network), model.trained)
     raise ExportError(
         f"{path}: nothing beside it says of which network it is; a trial's weights stand beside their record "
         f"{path.stem}.json, and exported ones, {WEIGHTS}, beside {CONFIG}"
@@ -230,7 +262,7 @@ def _from_program(path: Path) -> Loaded:
     from fishnet_search.export.programs import load_program
 
     config = read_config(path.parent)
-    return Loaded(config.name, config.classes, config.preparation, load_program(path))
+    return Loaded(config.name, config.classes, config.preparation, load_program(path), config.trained)
 
 
 def _from_onnx(path: Path) -> Loaded:
@@ -244,7 +276,7 @@ def _from_onnx(path: Path) -> Loaded:
             f"{path}: its metadata does not say what it is called, its classes and how images are prepared for it, as "
             "fishnet-search writes them; export the model with fishnet-search"
         ) from problem
-    return Loaded(facts.name, facts.classes, facts.preparation, logits)
+    return Loaded(facts.name, facts.classes, facts.preparation, logits, facts.trained)
 
 
 def _preparation(record: TrialRecord) -> Preparation:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Sequence
+import os
+import runpy
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 from fishnet_search.errors import ExportError
 from fishnet_search.export.card import Facts, model_card, write_drawing
 from fishnet_search.export.choosing import Chosen
-from fishnet_search.export.counting import Count, onnx_cost, program_cost
+from fishnet_search.export.counting import onnx_cost, program_cost
 from fishnet_search.export.folder import CONFIG, WEIGHTS, load_hub, write_hub
 from fishnet_search.export.folding import Folds, folded, folds, latency_before_and_after
 from fishnet_search.export.model import Model
@@ -25,8 +28,11 @@ from fishnet_search.export.programs import load_program, write_program
 from fishnet_search.export.source import class_name, python_source
 from fishnet_search.graph.build import build_graph
 from fishnet_search.graph.graph import Graph, features_only
-from fishnet_search.network.measure import Measurement
+from fishnet_search.network.measure import Latency
 from fishnet_search.network.network import build_network
+from fishnet_search.spec.architecture import Architecture
+from fishnet_search.spec.naming import nearest
+from fishnet_search.study.environment import environment
 from fishnet_search.study.redaction import redacted_command
 from fishnet_search.study.store import write_whole
 
@@ -38,6 +44,9 @@ ONNX, PROGRAM, SOURCE = "model.onnx", "model.pt2", "model.py"
 CARD = "README.md"
 BACKBONE_SOURCE, BACKBONE_WEIGHTS = "backbone.py", "backbone.safetensors"
 
+PARTIAL = ".partial"
+"""What the name of a folder ends in that is still being written."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -46,7 +55,8 @@ class Written:
     format: Format
     files: tuple[str, ...]
     parity: Parity
-    count: Count | None  # None where the files are no more than the network's own weights
+    params: int  # that are counted in it
+    macs: int | None = None  # likewise; None where the files hold no computation that could be counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +64,14 @@ class Folding:
     """What folding batch norms into the convolutions before them gives on this machine's CPU, for one image."""
 
     folds: Folds
-    before: Measurement
-    after: Measurement
+    before: Latency
+    after: Latency
+    machine: str  # they were measured on, and how
     parity: Parity
+
+
+def _to_nobody(doing: str) -> None:
+    pass
 
 
 def write_formats(
@@ -67,6 +82,7 @@ def write_formats(
     *,
     dynamic_size: bool = False,
     taps: Sequence[str] | None = None,
+    tell: Callable[[str], object] = _to_nobody,
 ) -> tuple[Written, ...]:
     """Write a network in several formats, load each of them again, and compare it with the network.
 
@@ -77,13 +93,20 @@ def write_formats(
         images_NCHW: prepared images to compare on, of shape (N, 3, H, W).
         dynamic_size: have ONNX and the program take images of other sizes as well.
         taps: of the backbone: names of taps or stages; by default all taps of the network.
+        tell: is called with what is being done, such as "writing onnx".
 
     Raises:
         ExportError: a library is missing, or an exporter fails; what was written before stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [name for name in FORMATS if name in formats or (name == "safetensors" and "python" in formats)]
-    return tuple(_write(name, model, folder, images_NCHW, dynamic_size=dynamic_size, taps=taps) for name in wanted)
+    found = []
+    for name in wanted:
+        tell(f"writing {name}")
+        _write(name, model, folder, dynamic_size=dynamic_size, taps=taps)
+        tell(f"checking {name}")
+        found.append(_checked(name, model, folder, images_NCHW, taps))
+    return tuple(found)
 
 
 def write_card(
@@ -105,7 +128,6 @@ def write_card(
         images: what was compared on, such as "16 test images of digits".
         licence: of the weights; None if nothing is said of it.
     """
-    before, after = folding.before.latency_ms, folding.after.latency_ms
     facts = Facts(
         formats=tuple(one.format for one in written),
         files=tuple(file for one in written for file in one.files),
@@ -116,8 +138,9 @@ def write_card(
         images=images,
         parity=tuple(f"{one.parity.sentence()}." for one in written),
         latency=(
-            ("one image on a CPU", f"{before:.2f} ms"),
-            (f"with {folding.folds} folded into convolutions", f"{after:.2f} ms"),
+            ("median time of one image on a CPU", str(folding.before)),
+            (f"with {folding.folds} folded into convolutions", str(folding.after)),
+            ("measured on", folding.machine),
         ),
     )
     write_drawing(chosen.model, folder)
@@ -129,67 +152,150 @@ def fold(model: Model, images_NCHW: Tensor) -> Folding:
     network = model.network
     other = folded(network)
     before, after = latency_before_and_after(network, other, image_size=model.preparation.image_size)
-    return Folding(folds(build_graph(model.spec)), before, after, compare("folded", network, other, images_NCHW))
+    here = environment(torch.device("cpu"), torch.get_num_threads())
+    machine = f"{here.processor}, {here.threads} thread{'' if here.threads == 1 else 's'}, batch of one, float32"
+    parity = compare("folded", network, other, images_NCHW)
+    return Folding(folds(build_graph(model.spec)), before, after, machine, parity)
 
 
-def prepare_folder(folder: Path, *, force: bool) -> None:
-    """Make a folder to export to.
+def check_options(
+    specs: Sequence[Architecture], formats: Sequence[str], *, dynamic_size: bool, taps: Sequence[str] | None
+) -> None:
+    """Refuse formats that there are not, and options that none of the formats looks at.
 
     Raises:
-        ExportError: it holds something already and that is not to be replaced, or it is no folder.
+        ExportError: there is one.
+        SpecError: a network has no such tap.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ExportError(f"{folder}: is a file; name a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise ExportError(f"{folder}: is not empty; name another folder, or replace what was exported by --force")
+    for name in formats:
+        if name not in FORMATS:
+            raise ExportError(f"--format {name}: there is no such format{nearest(name, FORMATS)}")
+    if dynamic_size and not {"onnx", "pt2"} & set(formats):
+        raise ExportError("--dynamic-size: is of the formats onnx and pt2; leave it out, or ask for one of them")
+    if taps is not None and "backbone" not in formats:
+        raise ExportError(f"--tap {taps[0]}: is of the format backbone; leave it out, or add --format backbone")
+    for spec in specs if taps is not None else ():
+        features_only(build_graph(spec), taps)
+
+
+@contextmanager
+def new_folder(folder: Path, *, force: bool) -> Iterator[Path]:
+    """Give a hidden folder to write into, which becomes the one that is asked for when all is done.
+
+    If anything fails, or somebody stops it, it goes away, and what is at its place stays as it was.
+
+    Args:
+        folder: to make.
+        force: replace files of the same names in it; others stay.
+
+    Raises:
+        ExportError: it holds something already and that is not to be replaced, or it cannot be made.
+    """
+    _refuse(folder, force=force)
+    hidden = f".{folder.resolve().name}.{os.getpid()}{PARTIAL}"
+    # within a folder that is there: it may be a mount, or the only place here that can be written
+    place = (folder if folder.is_dir() else folder.parent) / hidden
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True)
     except OSError as problem:
         raise ExportError(
             f"{folder}: cannot be made: {problem.strerror}; name a folder that can be written"
         ) from problem
+    try:
+        yield place
+        _put(place, folder)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
-def _write(
-    name: Format, model: Model, folder: Path, images_NCHW: Tensor, *, dynamic_size: bool, taps: Sequence[str] | None
-) -> Written:
-    size = model.preparation.image_size
-    loaded: Callable[[Tensor], Tensor]
-    files: tuple[str, ...]
-    count: Count | None = None
+def _refuse(folder: Path, *, force: bool) -> None:
+    try:
+        found = [each.name for each in folder.iterdir()] if folder.exists() else []
+    except NotADirectoryError as problem:
+        raise ExportError(f"{folder}: is a file; name a folder") from problem
+    except OSError as problem:
+        raise ExportError(f"{folder}: cannot be read: {problem.strerror}; name another folder") from problem
+    if not force and not all(name.endswith(PARTIAL) for name in found):
+        raise ExportError(f"{folder}: is not empty; name another folder, or replace what was exported by --force")
+
+
+def _put(place: Path, folder: Path) -> None:
+    """Move what was written to where it belongs: as a whole, or file by file into a folder that is there."""
+    if not folder.is_dir():
+        place.replace(folder)
+        return
+    for file in sorted(path for path in place.rglob("*") if path.is_file()):
+        target = folder / file.relative_to(place)
+        target.parent.mkdir(exist_ok=True)
+        file.replace(target)
+
+
+def _write(name: Format, model: Model, folder: Path, *, dynamic_size: bool, taps: Sequence[str] | None) -> None:
     match name:
         case "safetensors":
             write_hub(model, folder)
-            loaded, files = load_hub(folder).network, (WEIGHTS, CONFIG)
         case "onnx":
-            files = write_onnx(model, folder / ONNX, dynamic_size=dynamic_size)
-            loaded = load_onnx(folder / ONNX)
-            count = onnx_cost(folder / ONNX, image_size=size)
+            write_onnx(model, folder / ONNX, dynamic_size=dynamic_size)
         case "pt2":
             write_program(model, folder / PROGRAM, dynamic_size=dynamic_size)
-            loaded, files = load_program(folder / PROGRAM), (PROGRAM,)
-            count = program_cost(folder / PROGRAM, image_size=size)
         case "python":
             _write_source(build_graph(model.spec), folder / SOURCE, model.name)
-            loaded, files = _module_of(folder / SOURCE, folder / WEIGHTS, model.name), (SOURCE, WEIGHTS)
         case "backbone":
-            return _write_backbone(model, folder, images_NCHW, taps)
-    return Written(name, files, compare(name, model.network, loaded, images_NCHW), count)
+            _write_backbone(model, folder, taps)
 
 
-def _write_backbone(model: Model, folder: Path, images_NCHW: Tensor, taps: Sequence[str] | None) -> Written:
+def _checked(name: Format, model: Model, folder: Path, images_NCHW: Tensor, taps: Sequence[str] | None) -> Written:
+    """Load what was written, compare it with the network, and count it."""
+    size = model.preparation.image_size
+    network: Callable[[Tensor], Tensor] = model.network
+    match name:
+        case "safetensors":
+            loaded = load_hub(folder).network
+            return Written(name, (WEIGHTS, CONFIG), compare(name, network, loaded, images_NCHW), _params(loaded))
+        case "onnx":
+            parity = compare(name, network, load_onnx(folder / ONNX), images_NCHW)
+            count = onnx_cost(folder / ONNX, image_size=size)
+            return Written(name, _files_of_onnx(folder), parity, count.params, count.macs)
+        case "pt2":
+            parity = compare(name, network, load_program(folder / PROGRAM), images_NCHW)
+            count = program_cost(folder / PROGRAM, image_size=size)
+            return Written(name, (PROGRAM,), parity, count.params, count.macs)
+        case "python":
+            module = _module_of(folder / SOURCE, folder / WEIGHTS, model.name)
+            return Written(name, (SOURCE, WEIGHTS), compare(name, network, module, images_NCHW), _params(module))
+        case "backbone":
+            module = _module_of(folder / BACKBONE_SOURCE, folder / BACKBONE_WEIGHTS, _backbone_name(model))
+            known, other = _side_by_side(_backbone_of(model, taps)), _side_by_side(module)
+            files = (BACKBONE_SOURCE, BACKBONE_WEIGHTS)
+            return Written(name, files, compare(name, known, other, images_NCHW), _params(module))
+
+
+def _files_of_onnx(folder: Path) -> tuple[str, ...]:
+    """Return the file and, where its weights are too large for it, the one beside it."""
+    return tuple(name for name in (ONNX, f"{ONNX}.data") if (folder / name).is_file())
+
+
+def _params(network: nn.Module) -> int:
+    return sum(param.numel() for param in network.parameters())
+
+
+def _write_backbone(model: Model, folder: Path, taps: Sequence[str] | None) -> None:
     """Write a network without its classifier, which gives the features of several resolutions by name."""
     graph = features_only(build_graph(model.spec), taps)
-    backbone = build_network(graph).eval()
+    _write_source(graph, folder / BACKBONE_SOURCE, _backbone_name(model))
+    tensors = {name: tensor.contiguous() for name, tensor in _backbone_of(model, taps).state_dict().items()}
+    write_whole(folder / BACKBONE_WEIGHTS, save(tensors, {"format": "pt"}))
+
+
+def _backbone_of(model: Model, taps: Sequence[str] | None) -> nn.Module:
+    backbone = build_network(features_only(build_graph(model.spec), taps)).eval()
     known = model.network.state_dict()
     backbone.load_state_dict({name: known[name] for name in backbone.state_dict()})
-    name = f"{model.name}-backbone"
-    _write_source(graph, folder / BACKBONE_SOURCE, name)
-    tensors = {name: tensor.contiguous() for name, tensor in backbone.state_dict().items()}
-    write_whole(folder / BACKBONE_WEIGHTS, save(tensors, {"format": "pt"}))
-    loaded = _module_of(folder / BACKBONE_SOURCE, folder / BACKBONE_WEIGHTS, name)
-    parity = compare("backbone", _side_by_side(backbone), _side_by_side(loaded), images_NCHW)
-    return Written("backbone", (BACKBONE_SOURCE, BACKBONE_WEIGHTS), parity, None)
+    return backbone
+
+
+def _backbone_name(model: Model) -> str:
+    return f"{model.name}-backbone"
 
 
 def _side_by_side(backbone: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -207,10 +313,6 @@ def _write_source(graph: Graph, path: Path, name: str) -> None:
 
 def _module_of(path: Path, weights: Path, name: str) -> Any:
     """Return the network of a Python file that was just written, with its weights, in evaluation mode."""
-    found = importlib.util.spec_from_file_location(f"fishnet_search_exported_{path.stem}", path)
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    network = getattr(module, class_name(name))()
+    network = runpy.run_path(str(path))[class_name(name)]()  # which leaves no __pycache__ beside it
     network.load_state_dict(load_file(weights))
     return network.eval()

@@ -8,11 +8,11 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -26,10 +26,14 @@ from fishnet_search.network.network import build_network
 
 if TYPE_CHECKING:
     from torch.utils.benchmark import Measurement as Timings
+    from torch.utils.benchmark import Timer
 
 TIMED_SECONDS = 3.0
 LEAST_TIMINGS = 10
 """Quartiles of fewer say little."""
+
+ROUNDS = 10
+"""In which several networks are timed in turn."""
 
 _CPU_OUT_OF_MEMORY = "can't allocate memory"
 """How PyTorch's allocator for the CPU says it; that of a GPU has an exception of its own."""
@@ -63,6 +67,23 @@ class Measurement:
     def images_per_second_p75(self) -> float:
         """A quarter of the timings were faster than this."""
         return self.batch / self.latency_p25_ms * 1000
+
+
+class Latency(NamedTuple):
+    """What one image takes, in milliseconds, with the spread of the timings."""
+
+    median: float
+    p25: float
+    p75: float
+
+    def __str__(self) -> str:
+        return f"{two_digits(self.median)} ms (quartiles {two_digits(self.p25)}–{two_digits(self.p75)})"
+
+
+def two_digits(figure: float) -> str:
+    """Write a figure above 0 with two digits that count."""
+    rounded = float(f"{figure:.1e}")
+    return f"{rounded:,.{max(0, 1 - math.floor(math.log10(rounded)))}f}"
 
 
 def device_of(name: str) -> torch.device:
@@ -161,20 +182,42 @@ def measure_network(
     )
 
 
+def latencies_in_turn(networks: Sequence[nn.Module], shape: Shape, *, seconds: float) -> tuple[Latency, ...]:
+    """Time networks on the CPU, one image a pass, round by round: what else the machine does meets all of them alike.
+
+    Args:
+        networks: in evaluation mode. Their weights are laid out in channels_last, and stay so.
+        shape: of the image.
+        seconds: the least time for the passes that count, of each.
+    """
+    image_1CHW = _images(1, shape, torch.device("cpu"))
+    timers = [_timer(network.to(memory_format=torch.channels_last), image_1CHW) for network in networks]
+    times: list[list[float]] = [[] for _ in timers]
+    with torch.inference_mode():
+        for _ in range(ROUNDS):
+            for timer, own in zip(timers, times, strict=True):  # each begins with passes that do not count
+                own.extend(timer.blocked_autorange(min_run_time=seconds / ROUNDS).times)
+    return tuple(Latency(*np.percentile(own, (50, 25, 75)) * 1000) for own in times)
+
+
 def _images(batch: int, shape: Shape, device: torch.device) -> Tensor:
     return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0)).to(device)
 
 
 def _timings(run: nn.Module, images_NCHW: Tensor, seconds: float) -> tuple[Timings, Timings]:
     """Return the timings of the warm-up and those that count."""
+    timer = _timer(run, images_NCHW)
+    warm = timer.blocked_autorange(min_run_time=seconds / 3)
+    block_seconds = warm.number_per_run * warm.median
+    return warm, timer.blocked_autorange(min_run_time=max(seconds, LEAST_TIMINGS * block_seconds))
+
+
+def _timer(run: nn.Module, images_NCHW: Tensor) -> Timer:
     # what it imports warns of a machine that has the CUDA toolkit but no GPU
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     from torch.utils.benchmark import Timer
 
-    timer = Timer("run(images)", globals={"run": run, "images": images_NCHW}, num_threads=torch.get_num_threads())
-    warm = timer.blocked_autorange(min_run_time=seconds / 3)
-    block_seconds = warm.number_per_run * warm.median
-    return warm, timer.blocked_autorange(min_run_time=max(seconds, LEAST_TIMINGS * block_seconds))
+    return Timer("run(images)", globals={"run": run, "images": images_NCHW}, num_threads=torch.get_num_threads())
 
 
 def _passes(timings: Timings) -> int:

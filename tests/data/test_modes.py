@@ -144,6 +144,12 @@ def test_what_is_no_image_is_broken_and_named(content):
     assert error.value.image == "folder/x.png"
 
 
+def test_an_image_of_too_many_pixels_is_told_with_their_number(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(BrokenImage, match=r"^x: has 3,600 pixels, more than can be taken; make it smaller$"):
+        decoded(saved(Image.new("L", (60, 60)), "png"), "x")
+
+
 BEGINNINGS = (b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"BM", b"P6 2 2 255 ")
 
 

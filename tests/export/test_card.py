@@ -71,7 +71,6 @@ def test_the_front_matter_is_as_the_hub_reads_it(model):
         "library_name": "fishnet-search",
         "pipeline_tag": "image-classification",
         "tags": ["fishnet-search", "image-classification", "pytorch", "fish"],
-        "datasets": ["digits"],
         "metrics": ["accuracy"],
     }
     assert ModelCard(model_card(model, FACTS)).data.to_dict() == front
@@ -136,6 +135,7 @@ def test_where_it_comes_from_is_told_with_versions_and_commit(model):
     text = model_card(model, FACTS)
     assert row(text, "git commit") == f"{ENVIRONMENT.git_commit} with uncommitted changes"
     assert (row(text, "torch"), row(text, "python")) == ("2.14.1", "3.11.9")
+    assert (row(text, "processor"), row(text, "threads")) == ("Example CPU", "2")
     assert "```sh\nfishnet-search run spaces/pooling.yaml\n```" in text
     assert "with the network on 16 test images of digits:\n\n- onnx agrees with the network\n" in text
     assert ENVIRONMENT.platform not in text
@@ -153,8 +153,23 @@ def test_where_images_lie_is_not_told(model, source):
 
 def test_weights_without_a_record_have_a_card_without_its_parts(model):
     text = model_card(replace(model, record=None), replace(FACTS, command=None))
+    assert "The figures hold" not in text
+    assert "The figures hold" in model_card(model, FACTS)
     assert re.findall("^## (.*)", text, re.MULTILINE) == ["Cost", "Use", "Licence and limits"]
     assert "metrics" not in told(text)[0]
+
+
+def test_a_data_set_of_the_hub_goes_by_its_name_there(model):
+    data = DATA.model_copy(update={"source": "cifar10:/home/jane/cifar"})
+    text = model_card(replace(model, record=model.record.model_copy(update={"data": data})), FACTS)
+    assert told(text)[0]["datasets"] == ["uoft-cs/cifar10"]
+
+
+def test_weights_that_were_never_trained_are_said_to_be(model):
+    text = model_card(replace(model, record=None, trained=False), replace(FACTS, command=None))
+    assert "what it says of an image means nothing" in text
+    assert "ImageNet's, by convention" in text
+    assert "The figures hold" not in text
 
 
 def test_names_can_be_no_markup(model):

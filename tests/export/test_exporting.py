@@ -8,17 +8,20 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from fishnet_search.cli.exporting import FormatName
+from fishnet_search.cli.exporting import FORMAT_WORDS
 from fishnet_search.errors import ExportError
 from fishnet_search.evidence.analysis import analyse
 from fishnet_search.evidence.candidates import best_variant
+from fishnet_search.export import write
 from fishnet_search.export.choosing import chosen
 from fishnet_search.export.folder import load_hub
 from fishnet_search.export.folding import latency_before_and_after
@@ -204,6 +207,98 @@ def test_a_folder_that_holds_something_is_refused_and_kept_unless_it_is_forced(c
     assert (tmp_path / "out" / "model.safetensors").is_file()
 
 
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ExportError("no room")])
+def test_an_export_that_ends_early_leaves_nothing_and_can_be_repeated(call, tmp_path, monkeypatch, failure):
+    words = ["export", "fishnet-nano", "--to", "models/nano", "--format", "safetensors"]
+    with monkeypatch.context() as patch:
+        patch.setattr(write, "fold", Mock(side_effect=failure))
+        code, out, _ = call(*words)
+    stopped = failure is KeyboardInterrupt
+    assert code == (130 if stopped else 2)
+    assert out.endswith("stopped; nothing was written to models/nano\n") == stopped
+    assert list((tmp_path / "models").iterdir()) == []
+    assert call(*words)[0] == 0
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["nano"]
+
+
+def test_what_was_there_stays_if_its_replacement_ends_early(call, tmp_path, monkeypatch):
+    words = ["export", "fishnet-nano", "--to", "nano", "--format", "safetensors"]
+    assert call(*words)[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "nano").iterdir()}
+    monkeypatch.setattr(write, "write_card", Mock(side_effect=KeyboardInterrupt))
+    assert call(*words, "--force")[0] == 130
+    assert {path: path.read_bytes() for path in (tmp_path / "nano").iterdir()} == before
+
+
+def test_a_format_that_differs_is_kept_and_told(call, tmp_path, monkeypatch):
+    real = write.load_hub
+    monkeypatch.setattr(
+        write,
+        "load_hub",
+        lambda folder: replace(real(folder), network=build_network(build_graph(real(folder).spec), seed=7).eval()),
+    )
+    code, out, _ = call("export", "fishnet-nano", "--to", "nano", "--format", "safetensors")
+    assert (code, "differs" in out) == (1, True)
+    assert (tmp_path / "nano" / "model.safetensors").is_file()
+
+
+def test_an_exported_folder_can_be_exported_again(call, tmp_path):
+    assert call("export", "fishnet-nano", "--to", "nano", "--format", "safetensors")[0] == 0
+    for number, asked in enumerate(("nano", "nano/model.safetensors")):
+        code, out, err = call("export", asked, "--to", f"again{number}", "--format", "python")
+        assert (code, "as it was exported before" in out) == (0, True), err
+        again = load_hub(tmp_path / f"again{number}")
+        first = load_hub(tmp_path / "nano")
+        assert (again.name, again.preparation, again.trained) == (first.name, first.preparation, False)
+
+
+def test_a_preset_is_meant_by_its_name_though_a_folder_is_called_so(call, tmp_path):
+    for _ in range(2):
+        code, out, err = call("export", "fishnet-nano", "--to", "fishnet-nano", "--format", "safetensors", "--force")
+        assert (code, "that training starts from" in out) == (0, True), err
+
+
+def test_untrained_weights_are_told_of_and_so_is_what_was_passed_over(call, tmp_path):
+    assert call("export", "fishnet-nano", "--to", "nano", "--format", "safetensors")[0] == 0
+    Image.new("L", (20, 14), 120).save(tmp_path / "grey.png")
+    (tmp_path / "notes.txt").touch()
+    code, _, err = call("predict", "nano", ".")
+    assert code == 0
+    assert "note: the weights are those that training starts from" in err
+    assert re.search(r"note: passed over \d+ other files", err)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_names_with_square_brackets_are_shown_as_they_are(call, tmp_path, monkeypatch, terminal):
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "200")
+    words = ["export", "fishnet-nano", "--to", "[red]nano[bold]", "--format", "safetensors"]
+    told = shown(call(*words)[1])
+    assert "model card: [red]nano[bold]/README.md" in told
+    Image.new("L", (20, 14), 120).save(tmp_path / "[red]x[bold].png")
+    (tmp_path / "[red]y[bold].png").write_bytes(b"no image")
+    _, out, _ = call("predict", "[red]nano[bold]", "[red]x[bold].png", "[red]y[bold].png")
+    told = shown(out)
+    assert " [red]x[bold].png " in told
+    assert " [red]y[bold].png " in told
+    assert "[/]" not in told
+    assert "\\" not in told
+    assert terminal == ("\x1b[" in out)
+
+
+def shown(text):
+    """Return what a terminal shows of a text."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_a_variant_is_exported_by_its_best_seed(study):
+    tops = {one.trial: one.best_validation.top1 for one in study_and_evidence(study)[1] if one.variant == "avg-2x2"}
+    (found,) = chosen(str(study), trial="avg-2x2", spec=None, studies=Path("studies"))
+    assert tops[found.model.record.trial] == max(tops.values())
+    assert "variant avg-2x2" in found.why
+
+
 def test_a_trial_is_exported_by_its_name(call, study, tmp_path):
     code, out, _ = call("export", study, "--trial", "avg-2x2-seed1", "--to", "out", "--format", "safetensors")
     assert (code, load_hub(tmp_path / "out").name) == (0, "study-avg-2x2-seed1")
@@ -218,20 +313,37 @@ def test_each_of_the_front_has_a_folder_of_its_own(call, study, tmp_path):
 
 
 def test_the_command_line_offers_the_formats_that_there_are():
-    assert tuple(name.value for name in FormatName) == FORMATS
+    assert tuple(FORMAT_WORDS.split("|")) == FORMATS
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["{study}", "--trial", "avg-2x2-seed9"], "there is no complete trial 'avg-2x2-seed9'"),
-        (["fishnet-nanno"], "neither a file nor a preset; did you mean 'fishnet-nano'?"),
+        (["{study}", "--trial", "avg-2x2-seed9"], "there is no complete trial or variant 'avg-2x2-seed9'"),
+        (["fishnet-nanno"], "neither a file nor a preset nor a study in studies; did you mean 'fishnet-nano'?"),
+        (["mima"], "did you mean 'mimas'?"),
         (["nothing.safetensors"], "nothing.safetensors: no such file"),
+        (["photo.png"], "photo.png: is by its ending neither a study, nor weights (.safetensors, "),
+        (["plain"], "plain: is a folder, but neither a study nor an exported model"),
+        (["fishnet-nano", "--trial", "best"], "--trial best: does not apply: fishnet-nano is no study"),
+        (["fishnet-nano", "--spec", "fishnet-nano"], "--spec fishnet-nano: does not apply"),
+        (["{study}", "--spec", "fishnet-nano"], "--spec fishnet-nano: does not apply"),
+        (["fishnet-nano", "--tap", "stem"], "--tap stem: is of the format backbone; leave it out"),
+        (["fishnet-nano", "--tap", "nose", "--format", "backbone"], "nose"),
+        (["fishnet-nano", "--dynamic-size", "--format", "python"], "--dynamic-size: is of the formats onnx and pt2"),
+        (["fishnet-nano", "--format", "tflite"], "error: --format tflite: there is no such format; one of safetensors"),
+        (["fishnet-nano", "--to", "photo.png/out"], "out: cannot be "),
     ],
 )
-def test_what_cannot_be_exported_is_told_with_exit_code_2(call, study, words, sentence):
-    code, _, err = call("export", *[word.format(study=study) for word in words], "--to", "out")
-    assert (code, sentence in err) == (2, True)
+def test_what_cannot_be_exported_is_told_with_exit_code_2(call, study, words, sentence, tmp_path):
+    (tmp_path / "photo.png").touch()
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "studies" / "mimas").mkdir(parents=True)
+    (tmp_path / "studies" / "mimas" / "study.json").touch()
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = call("export", "--to", "out", *[word.format(study=study) for word in words])
+    assert (code, sentence in err) == (2, True), err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_trial_whose_weights_are_gone_is_refused(study, tmp_path):

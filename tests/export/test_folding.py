@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from fishnet_search.errors import MeasureError
 from fishnet_search.export.folding import Folds, foldable, folded, folds, latency_before_and_after
 from fishnet_search.graph.build import build_graph
 from fishnet_search.graph.graph import GraphBuilder, features_only
@@ -104,13 +103,6 @@ def test_a_folded_network_has_a_bias_where_a_norm_was_and_keeps_its_names():
 
 def test_both_forms_are_timed_and_neither_is_changed():
     network = network_of(small_spec())
-    before, after = latency_before_and_after(network, folded(network), image_size=32, batch=2, seconds=0.05)
-    assert min(before.latency_ms, after.latency_ms) > 0
-    assert (before.batch, after.batch) == (2, 2)
+    for found in latency_before_and_after(network, folded(network), image_size=32, seconds=0.05):
+        assert 0 < found.p25 <= found.median <= found.p75
     assert all(param.is_contiguous() for param in network.parameters())
-
-
-def test_an_empty_batch_cannot_be_timed():
-    network = network_of(small_spec())
-    with pytest.raises(MeasureError, match="batch 0: a pass takes at least 1 image"):
-        latency_before_and_after(network, network, image_size=32, batch=0)

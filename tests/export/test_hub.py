@@ -70,6 +70,7 @@ def test_the_config_says_everything_but_the_weights(model, written):
             "mean": [120.0, 110.0, 100.0],
             "std": [60.0, 61.5, 62.25],
         },
+        "trained": True,
         "fishnet_search": __version__,
     }
 

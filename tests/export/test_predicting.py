@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -225,8 +226,32 @@ def test_what_is_no_model_is_refused(tmp_path, exported):
     with pytest.raises(ExportError, match=r"a\.onnx: ONNX Runtime cannot load it"):
         load_model(tmp_path / "a.onnx")
     (tmp_path / "study.json").write_text("{}")
-    with pytest.raises(ExportError, match=r"is a study; name the weights of one of its trials, trials/TRIAL\.safet"):
+    with pytest.raises(ExportError, match=r"is a study; export it first: .*; or name the weights .*TRIAL\.safetensors"):
         load_model(tmp_path)
+
+
+def test_what_can_be_exported_but_is_not_is_told_so(tmp_path, exported, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies" / "mine").mkdir(parents=True)
+    (tmp_path / "studies" / "mine" / "study.json").write_text("{}")
+    with pytest.raises(ExportError, match="mine: is a study; export it first: fishnet-search export mine --to DIR"):
+        load_model(Path("mine"))
+    with pytest.raises(ExportError, match=r"fishnet-nano: is a preset; export it first: .* export fishnet-nano --to"):
+        load_model(Path("fishnet-nano"))
+    shutil.copytree(exported, tmp_path / "front" / "b")
+    shutil.copytree(exported, tmp_path / "front" / "a")
+    with pytest.raises(ExportError, match="front: holds other folders with models; name one of them: a, b"):
+        load_model(Path("front"))
+
+
+def test_weights_that_were_never_trained_are_known_in_every_form(tmp_path, model):
+    untrained = replace(model, trained=False)
+    write_hub(untrained, tmp_path)
+    write_onnx(untrained, tmp_path / "nano.onnx")
+    assert [load_model(tmp_path / name).trained for name in ("model.safetensors", "nano.onnx")] == [False, False]
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace(' "trained": false,\n', ""))  # of earlier versions
+    assert load_model(tmp_path).trained
 
 
 def test_a_trial_with_a_damaged_record_is_refused(tmp_path):
@@ -256,9 +281,10 @@ def test_folders_give_their_images_sorted_and_files_give_themselves(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     here = [Path("a/x/3.webp"), Path("b/1.png"), Path("b/2.JPG")]
-    assert image_files([tmp_path]) == tuple(tmp_path / name for name in here)
+    assert image_files([tmp_path]) == (tuple(tmp_path / name for name in here), 2)
     odd = tmp_path / "odd.dat"
-    assert image_files([odd, tmp_path / "b", tmp_path]) == (odd, *(tmp_path / name for name in (*here[1:], here[0])))
+    files, _ = image_files([odd, tmp_path / "b", tmp_path])
+    assert files == (odd, *(tmp_path / name for name in (*here[1:], here[0])))
 
 
 def test_missing_files_and_empty_folders_are_refused(tmp_path):

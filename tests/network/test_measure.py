@@ -13,7 +13,7 @@ from fishnet_search.graph.build import build_graph
 from fishnet_search.graph.graph import GraphBuilder, features_only
 from fishnet_search.graph.ops import Activate, Concat, Shape
 from fishnet_search.network import measure as module
-from fishnet_search.network.measure import device_of, measure, measure_network
+from fishnet_search.network.measure import Latency, device_of, latencies_in_turn, measure, measure_network
 from fishnet_search.network.network import Network, build_network
 from tests.fishes import MINNOW, minnow
 
@@ -46,6 +46,28 @@ def quick(monkeypatch):
 def fish_file(tmp_path):
     """The folder that the command line runs in holds a small fish."""
     (tmp_path / "minnow.yaml").write_text(MINNOW)
+
+
+def test_networks_are_timed_in_turn(monkeypatch):
+    asked = []
+
+    class Form(torch.nn.Module):
+        def __init__(self, name):
+            super().__init__()
+            self.name = name
+
+        def forward(self, images_NCHW):
+            if asked[-1:] != [self.name]:
+                asked.append(self.name)
+            return images_NCHW
+
+    first, second = latencies_in_turn([Form("a"), Form("b")], Shape(3, 8, 8), seconds=0.01)
+    assert asked == ["a", "b"] * module.ROUNDS
+    assert min(first.p25, second.p25) > 0
+
+
+def test_a_latency_has_two_digits():
+    assert str(Latency(3.14159, 0.0995, 123.4)) == "3.1 ms (quartiles 0.10–120)"
 
 
 def test_the_figures_are_positive_and_in_order():
