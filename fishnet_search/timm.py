@@ -103,7 +103,7 @@ class TimmNetwork(nn.Module):
                 x = functional.dropout(x, self.drop_rate, self.training)
             if (name == self._last and pre_logits) or (name in {"pool", "flatten"} and not self.global_pool):
                 continue
-            x = self.classifier.get_submodule(name)(x)
+            x = getattr(self.classifier, name)(x)
         return x
 
     def forward_intermediates(
@@ -204,7 +204,7 @@ class TimmNetwork(nn.Module):
             check_side(side, self.stride)
         values = {self.graph.inputs[0]: images_NCHW}
         for name, arguments, finished in stages:
-            values[name] = self.get_submodule(name)(*[values[argument] for argument in arguments])
+            values[name] = getattr(self, name)(*[values[argument] for argument in arguments])
             for value in finished:
                 if value not in wanted:
                     del values[value]

@@ -54,6 +54,15 @@ def call(tmp_path, monkeypatch, capsys):
     return run
 
 
+@pytest.fixture(name="plain_figures")
+def _plain_figures():
+    """Reports are not the matter: their figures are SVG alone."""
+    from tests.figures import plain_figures
+
+    with plain_figures():
+        yield
+
+
 @pytest.fixture
 def one_thread():
     """With tensors this small, and other tests beside them, threads only wait for each other."""

@@ -18,6 +18,8 @@ from fishnet_search.terminal import description
 from tests.engine import survival
 from tests.engine.tiny import BASE, SPACE, TRIALS, write_space
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
+
 RUN = [sys.executable, "-c", "from fishnet_search.cli import main; main()"]
 
 

@@ -16,7 +16,7 @@ import fishnet_search.timm
 from fishnet_search.errors import ExportError, SpecError
 from fishnet_search.graph.build import build_graph
 from fishnet_search.graph.graph import features_only, taps_of
-from fishnet_search.network.network import build_network
+from fishnet_search.network.network import Network, build_network
 from fishnet_search.spec.loading import load_spec, preset_names, with_fields
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -70,13 +70,20 @@ def test_models_that_timm_has_stay_its_own(name):
     assert timm.models.model_entrypoint(name).__module__.startswith("timm.models.")
 
 
+def without_numbers(graph, *, seed):
+    """Return a network where shapes are worked out, but no numbers."""
+    with torch.device("meta"):
+        return Network(graph)
+
+
 @pytest.mark.parametrize("preset", preset_names())
-def test_what_timm_is_told_is_true_of_every_preset(preset):
+def test_what_timm_is_told_is_true_of_every_preset(preset, monkeypatch):
+    monkeypatch.setattr(fishnet_search.timm, "build_network", without_numbers)
     spec = load_spec(preset)
     name = registered(f"own_{preset.replace('-', '_')}", spec)
     cfg = timm.get_pretrained_cfg(name)
     assert (cfg.input_size, cfg.num_classes) == ((3, spec.image_size, spec.image_size), spec.classes)
-    network = timm.create_model(name).to("meta")  # where shapes are worked out, but no numbers
+    network = timm.create_model(name).to("meta")
     assert network.get_submodule(cfg.classifier) is network.get_classifier()
     last, taps = network.forward_intermediates(torch.empty(1, 3, spec.image_size, spec.image_size, device="meta"))
     assert network.forward_head(last).shape == (1, spec.classes)

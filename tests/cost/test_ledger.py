@@ -70,7 +70,7 @@ def agrees_with_both_counters(spec):
     assert cost.activations == fvcore_activations(network, image)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)  # hundreds, below
 @given(specs())
 def test_any_network_costs_what_both_counters_find(spec):
     agrees_with_both_counters(spec)
@@ -93,7 +93,7 @@ def batch_norm_statistics(graph: Graph) -> int:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(specs())
 def test_what_a_training_step_keeps_is_what_pytorch_saves(spec):
     graph = build_graph(spec)

@@ -32,6 +32,7 @@ from fishnet_search.study.store import read_trials
 from fishnet_search.study.training import trial_steps
 from fishnet_search.train.loop import Training
 from tests.engine.tiny import UNTIMED, Recorder, plan, run
+from tests.figures import plain_figures
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload([__name__])
@@ -157,6 +158,7 @@ _NUMBERS = count(1)
 def _begin(home, told, function, arguments, output, errors):
     os.setsid()
     os.fsync = lambda descriptor: None  # as in the tests
+    plain_figures().__enter__()  # for as long as this process lives
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # if a study here began the server
     forkserver._forkserver.__init__()  # workers are forked off a server of this session, not off that of the tests
     processes.CONTEXT.set_forkserver_preload(["fishnet_search.engine.worker", "fishnet_search.engine.team"])

@@ -17,6 +17,7 @@ pytest.importorskip("websocket", reason="needs websocket-client: pip install fis
 from fishnet_search.report.write import write_report
 from fishnet_search.study.record import PublishedRecord
 from tests.browser import Browser, browser_path
+from tests.figures import plain_figures
 from tests.records import duplicate, failed, pruned, refused, study_of, trials_of, variant
 from tests.searches import curve_of, space, stopped, whole
 
@@ -26,6 +27,12 @@ ATTACK = "<img src=https://example.org/x onerror=alert(1)><script>alert(1)</scri
 ACCURACY = {"max-2x2": (0.912, 0.931, 0.922), "avg-2x2": (0.99, 0.981, 0.985), "conv-3x3": (0.89, 0.9, 0.883)}
 COSTS = {"max-2x2": (987_654, 9_000_000), "avg-2x2": (12_345_678, 80_000_000), "conv-3x3": (2_000_000, 100_000_000)}
 LONG = "a-variant-whose-name-is-as-long-as-sixty-letters-may-be-0123"
+
+
+def page_of(study, trials, folder):
+    """Write a report, of which a browser shows the page alone."""
+    with plain_figures():
+        return write_report(study, trials, folder, command="report").html
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +49,7 @@ def page(tmp_path_factory):
     trials = [each.model_copy(update=costs[each.variant]) for each in trials_of(ACCURACY)]
     others = [pruned(LONG, 1), failed(LONG, 2, ATTACK), duplicate(LONG, trials[2])]
     trials += [each.model_copy(update=costs[LONG]) for each in others]
-    folder = tmp_path_factory.mktemp("report")
-    return write_report(study.model_copy(update={"variants": variants}), trials, folder, command="report").html
+    return page_of(study.model_copy(update={"variants": variants}), trials, tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,7 @@ def search(tmp_path_factory):
     trials = whole(study)
     for i in range(1, 5):
         trials[i] = stopped(study.variants[i], 1, curve_of(i)[:1], i)
-    return write_report(study, trials, tmp_path_factory.mktemp("search"), command="report").html
+    return page_of(study, trials, tmp_path_factory.mktemp("search"))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +72,7 @@ def dense(tmp_path_factory):
     told = {"published": published, "match": "macs", "refused": (refused("wide-same-macs", "match"),)}
     study = study_of(["base"], **told).model_copy(update={"variants": variants})
     trials = trials_of(dict(zip([one.name for one in variants], [*ACCURACY.values(), (0.95, 0.96, 0.97)], strict=True)))
-    return write_report(study, trials, tmp_path_factory.mktemp("dense"), command="report").html
+    return page_of(study, trials, tmp_path_factory.mktemp("dense"))
 
 
 @pytest.fixture(scope="module")

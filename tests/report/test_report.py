@@ -191,6 +191,7 @@ def test_the_same_records_give_the_same_bytes_in_any_order(report, tmp_path):
     assert contents(again.folder) == contents(report.folder)
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_one_variant_one_seed_has_no_figure_of_effects_and_removes_an_older_one(report, tmp_path):
     shutil.copytree(report.folder, tmp_path, dirs_exist_ok=True)
     mine = tmp_path / "figures" / "mine.png"
@@ -203,12 +204,14 @@ def test_one_variant_one_seed_has_no_figure_of_effects_and_removes_an_older_one(
     assert alone.summary[0] == "base has 90.00 % test top-1 and 99.90 % top-5 with seed 1."
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_names_are_never_read_as_mathematics(tmp_path):
     study, trials = study_of(["$x^2$ & y"], [1]), trials_of({"$x^2$ & y": [0.9]})
     html = write_report(study, trials, tmp_path, command=COMMAND).html.read_text()
     assert re.search(r"<text [^>]*>\$x\^2\$ &amp; y</text>", html)
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_trials_outside_the_plan_are_reported_too(tmp_path):
     trials = trials_of({"base": [0.9, 0.91], "former": [0.8, 0.82]})
     report = write_report(study_of(["base"], [1, 2]), trials, tmp_path, command=COMMAND)
@@ -259,6 +262,7 @@ def test_every_trial_that_has_a_record_has_its_network_on_the_page(html):
     assert sum("<polyline" in part for part in parts) == 10  # the one that failed has made no epoch
 
 
+@pytest.mark.usefixtures("plain_figures")
 @pytest.mark.parametrize(
     ("variants", "seeds", "limits"),
     [
@@ -353,6 +357,7 @@ def test_files_of_sections_hold_plain_numbers_and_accuracies_as_fractions(grid):
         assert set(words) <= {"variant", "axis", "part", "level", "baseline_level", "verdict"}
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_tables_and_figures_that_a_later_report_does_not_have_are_removed(grid, tmp_path):
     shutil.copytree(grid, tmp_path, dirs_exist_ok=True)
     (tmp_path / "mine.csv").touch()

@@ -138,6 +138,7 @@ def test_long_names_break_between_levels_and_their_labels_do_not_overlap():
     assert all(below[1] <= above[0] for below, above in pairwise(boxes))
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_a_big_search_has_no_long_tables_in_sight(tmp_path):
     names = [f"depth={i // 10},width={i % 10}" for i in range(100)]
     told = tuple(refused(f"no-{i}", "axes") for i in range(70))
@@ -157,6 +158,7 @@ def test_a_big_search_has_no_long_tables_in_sight(tmp_path):
     assert html.count("Traceback (most recent call last)") == 20
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_a_search_without_a_figure_of_its_plan_is_reported_by_what_is_outside(tmp_path):
     study = study_of(["base"], [1], design="tpe")
     report = write_report(study, [failed("base", 1), complete("former", 1, 0.9)], tmp_path, command="report")

@@ -94,6 +94,7 @@ def test_the_numbers_of_a_section_are_a_file_that_is_explained_once(report):
     assert "`importance.csv`:\n\n- axis: its name\n- share: of the variance\n" in files
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_a_section_without_numbers_has_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr(write, "SECTIONS", (crowd,))
     report = write_report(STUDY, TRIALS, tmp_path, command="report")
@@ -155,6 +156,7 @@ def test_few_variants_are_all_drawn():
     assert len(drawn(analysis)) == 2
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_a_long_table_is_named_by_its_file(tmp_path, monkeypatch):
     monkeypatch.setattr("fishnet_search.report.pages.MOST_ROWS", 1)
     monkeypatch.setattr("fishnet_search.report.pages.MOST_ROWS_FOLDED", 1)

@@ -186,7 +186,8 @@ def work(rank, addresses, folder):
 def found(tmp_path_factory):
     """What both ranks found in a task."""
     folder = tmp_path_factory.mktemp("ranks")
-    multiprocessing.spawn(work, ([free_address() for _ in TASKS], folder), nprocs=2)
+    addresses = [free_address() for _ in TASKS]
+    multiprocessing.start_processes(work, (addresses, folder), nprocs=2, start_method="forkserver")  # torch is there
     return lambda task: [torch.load(folder / f"{task.__name__}{rank}", weights_only=False) for rank in range(2)]
 
 
