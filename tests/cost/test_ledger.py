@@ -93,7 +93,7 @@ def batch_norm_statistics(graph: Graph) -> int:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(specs())
 def test_what_a_training_step_keeps_is_what_pytorch_saves(spec):
     graph = build_graph(spec)

@@ -359,7 +359,7 @@ recipe: {epochs: 4, batch_size: 8}
 )
 def test_what_lags_behind_is_stopped_recorded_as_pruned_and_not_run_with_the_next_seed(tmp_path, jobs):
     folder = tmp_path / "study"
-    given = plan(tmp_path, STOPPING, limit=80)
+    given = plan(tmp_path, STOPPING, limit=150)
     run(given, folder, jobs=jobs)
     states = {record.trial: record.state for record in read_trials(folder)}
     assert (states["0.1-seed0"], states["0.1-seed1"]) == ("complete", "complete")
@@ -375,7 +375,7 @@ def test_what_lags_behind_is_stopped_recorded_as_pruned_and_not_run_with_the_nex
     run(given, folder, recorder)
     assert recorder.started == []
     recorder = Recorder()
-    everything = plan(tmp_path, STOPPING.replace("stop:", "# stop:"), limit=80)
+    everything = plan(tmp_path, STOPPING.replace("stop:", "# stop:"), limit=150)
     run(everything, folder, recorder)
     assert {record.state for record in read_trials(folder)} == {"complete"}  # without the rule there is more to do
 
