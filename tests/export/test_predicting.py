@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -15,6 +16,7 @@ from torch.testing import assert_close
 from fishnet_search.data.description import Data
 from fishnet_search.data.load import load_images
 from fishnet_search.errors import DataError, ExportError, StudyError
+from fishnet_search.export import onnx_file
 from fishnet_search.export.folder import write_hub
 from fishnet_search.export.onnx_file import write_onnx
 from fishnet_search.export.predicting import image_files, load_model, predict, prepared
@@ -244,9 +246,10 @@ def test_what_can_be_exported_but_is_not_is_told_so(tmp_path, exported, monkeypa
         load_model(Path("front"))
 
 
-def test_weights_that_were_never_trained_are_known_in_every_form(tmp_path, model):
+def test_weights_that_were_never_trained_are_known_in_every_form(tmp_path, model, exported, monkeypatch):
     untrained = replace(model, trained=False)
     write_hub(untrained, tmp_path)
+    monkeypatch.setattr(onnx_file, "_exported", lambda *_, **__: onnx.load(str(exported / "nano.onnx")))
     write_onnx(untrained, tmp_path / "nano.onnx")
     assert [load_model(tmp_path / name).trained for name in ("model.safetensors", "nano.onnx")] == [False, False]
     config = tmp_path / "config.json"

@@ -19,6 +19,7 @@ from fishnet_search.report.provenance import environments
 from fishnet_search.report.sections import SECTIONS
 from fishnet_search.report.write import write_report
 from fishnet_search.study.record import PublishedRecord
+from tests.figures import plain_figures
 from tests.records import DATA, ENVIRONMENT, complete, failed, study_of, trials_of
 from tests.searches import space, whole
 
@@ -304,7 +305,8 @@ def grid(tmp_path_factory):
     said = {"setting": "ImageNet", "source": "A paper"}
     published = (PublishedRecord(variant="v0", metric="top1", value=0.7814, **said),)
     study = space(design="grid", seeds=(1,), published=published)
-    return write_report(study, whole(study), tmp_path_factory.mktemp("grid"), command=COMMAND).folder
+    with plain_figures():
+        return write_report(study, whole(study), tmp_path_factory.mktemp("grid"), command=COMMAND).folder
 
 
 def test_levels_and_published_values_are_in_the_files_and_explained(grid):
@@ -326,11 +328,18 @@ def test_every_section_with_a_table_has_a_file_of_numbers(grid):
     }
 
 
-@pytest.mark.parametrize("name", ["levels", "pareto", "importance", "fidelity"])
-def test_the_file_of_a_section_holds_its_numbers_and_is_explained_once(grid, name):
-    written = pd.read_csv(grid / f"{name}.csv")
+@pytest.fixture(scope="module")
+def sections():
+    """The sections that the report of the grid has, made without writing it."""
     study = space(design="grid", seeds=(1,))
-    (section,) = [one.section for one in show(analyse(study, whole(study)), SECTIONS) if one.section.name == name]
+    with plain_figures():
+        return [one.section for one in show(analyse(study, whole(study)), SECTIONS)]
+
+
+@pytest.mark.parametrize("name", ["levels", "pareto", "importance", "fidelity"])
+def test_the_file_of_a_section_holds_its_numbers_and_is_explained_once(grid, sections, name):
+    written = pd.read_csv(grid / f"{name}.csv")
+    (section,) = [one for one in sections if one.name == name]
     pd.testing.assert_frame_equal(written, section.numbers, check_dtype=False, check_exact=True)
     assert list(written) == list(section.columns)
     assert len(written) >= len(section.table)
