@@ -82,7 +82,7 @@ def decode(listing: Listing, *, side: int, square: bool, broken: Literal["fail",
                 runs.append(run.entries)
             entries[name] = _joined(runs)
     if problems and broken == "fail":
-        raise _together(problems)
+        raise together(problems)
     _check_classes(listing, entries, problems)
     return Decoded(entries, tuple(problem.image for problem in problems))
 
@@ -166,7 +166,8 @@ def _joined(runs: Sequence[Entries]) -> Entries:
     )
 
 
-def _together(problems: Sequence[BrokenImage]) -> DataError:
+def together(problems: Sequence[BrokenImage]) -> DataError:
+    """Return what to raise for broken images."""
     if len(problems) == 1:
         return problems[0]
     named = "; ".join(problem.image for problem in problems[:_NAMED])

@@ -14,8 +14,9 @@ Count = Annotated[Whole, Field(ge=1, le=1_000_000_000)]
 class Split(Value):
     """How many images each part has.
 
-    Each part is drawn, stratified by class, from the images that the source has for that purpose. A source without a
-    validation or a test part gives those from its training images, and the parts share none of them.
+    Each part is drawn from the images that the source has for that purpose, stratified by class where each image has
+    one, and evenly where images have objects or maps. A source without a validation or a test part gives those from its
+    training images, and the parts share none of them.
     """
 
     train: Count | None = Field(None, description="images to learn from; by default all that are left")

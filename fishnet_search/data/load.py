@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fishnet_search.data.decoding import decode, fingerprint_of, parts_of
 from fishnet_search.data.description import Data
 from fishnet_search.data.images import ImageSet, Part
 from fishnet_search.data.listing import limited
+from fishnet_search.data.memory import Memory, free_memory_bytes
 from fishnet_search.data.pack import header_of, open_pack
 from fishnet_search.data.pictures import Pictures
 from fishnet_search.data.sources import list_images
 from fishnet_search.errors import DataError
-
-_BLOCK_BYTES = 2**26  # more than any malloc keeps for itself when it is freed
 
 
 def load_images(data: Data, *, side: int, square: bool, limit: int | None = None) -> ImageSet:
@@ -45,11 +39,11 @@ def load_images(data: Data, *, side: int, square: bool, limit: int | None = None
     if name == "pack":
         return _from_pack(data, path, side=side, square=square, limit=limit)
     listing = list_images(data) if limit is None else limited(list_images(data), limit)
-    free = _free_memory_bytes()
+    free = free_memory_bytes()
     count = sum(len(part.labels) for part in parts_of(listing).values())
     _check_memory(count * 3 * side**2, free, f"{count:,} images of {side}×{side} pixels need {{needed}}")
 
-    memory = {part: _Memory() for part in parts_of(listing)}
+    memory = {part: Memory() for part in parts_of(listing)}
 
     def keep(part: str, bytes_B: NDArray[np.uint8], _: NDArray[np.int64]) -> None:
         memory[part].add(bytes_B)
@@ -71,36 +65,6 @@ def load_images(data: Data, *, side: int, square: bool, limit: int | None = None
         split=listing.split,
         skipped=decoded.skipped,
     )
-
-
-class _Memory:
-    """Takes bytes until there are no more, and gives them in one piece without ever holding two copies of all."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self._blocks: list[NDArray[np.uint8]] = []
-        self._loose: list[NDArray[np.uint8]] = []
-
-    def add(self, bytes_B: NDArray[np.uint8]) -> None:
-        self.bytes += len(bytes_B)
-        self._loose.append(bytes_B)
-        if sum(map(len, self._loose)) >= _BLOCK_BYTES:
-            self._pack()
-
-    def whole(self) -> Tensor:
-        """Return all bytes, and keep none."""
-        self._pack()
-        everything_B, start = np.empty(self.bytes, np.uint8), 0
-        while self._blocks:
-            block = self._blocks.pop(0)
-            everything_B[start : start + len(block)] = block
-            start += len(block)
-        return torch.from_numpy(everything_B)
-
-    def _pack(self) -> None:
-        if self._loose:
-            self._blocks.append(np.concatenate(self._loose))
-            self._loose = []
 
 
 def _from_pack(data: Data, path: str, *, side: int, square: bool, limit: int | None) -> ImageSet:
@@ -133,12 +97,3 @@ def _check_memory(needed: int, free: int, sentence: str) -> None:
             f"{sentence.format(needed=f'{needed / 2**30:,.1f} GiB')} of memory and {free / 2**30:,.1f} GiB are free; "
             "take fewer with --limit, or write them into a file with `fishnet-search data pack`"
         )
-
-
-def _free_memory_bytes() -> int:
-    """Return what Linux says it can give without swapping; elsewhere the whole memory, for want of a better figure."""
-    meminfo = Path("/proc/meminfo")
-    available = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text()) if meminfo.exists() else None
-    if available:
-        return int(available[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

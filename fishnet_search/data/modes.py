@@ -21,11 +21,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from fishnet_search.errors import BrokenImage, DataError
 
 _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error)
+DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
-def read_image(file: str) -> tuple[bytes, Image.Image]:
+def read_image(file: str, *, upright: bool = True) -> tuple[bytes, Image.Image]:
     """Return what is in a file and the image that it is.
+
+    Args:
+        file: path.
+        upright: as `decoded`.
 
     Raises:
         BrokenImage: as `decoded`.
@@ -35,11 +39,16 @@ def read_image(file: str) -> tuple[bytes, Image.Image]:
         content = Path(file).read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}; check the disk and the file's rights") from error
-    return content, decoded(content, file)
+    return content, decoded(content, file, upright=upright)
 
 
-def decoded(content: bytes, name: str) -> Image.Image:
+def decoded(content: bytes, name: str, *, upright: bool = True) -> Image.Image:
     """Return the RGB image that the bytes of a file stand for.
+
+    Args:
+        content: of the file.
+        name: for the sentence that refuses.
+        upright: turned as its EXIF data says. Boxes are drawn on the pixels as they are stored.
 
     Raises:
         BrokenImage: they are no image, or damaged, or have more than 8 bits a pixel and channel.
@@ -47,12 +56,12 @@ def decoded(content: bytes, name: str) -> Image.Image:
     try:
         with Image.open(BytesIO(content)) as image:
             if image.mode not in _DEEP_MODES:
-                return _rgb(_upright(image))
+                return _rgb(_upright(image) if upright else image)
     except UnidentifiedImageError as error:
         raise BrokenImage(name, "not a readable image: no format that is known; replace or remove it") from error
     except Image.DecompressionBombError as error:
         raise BrokenImage(name, f"has {_pixels(error)} more than can be taken; make it smaller") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = str(error).rstrip(".")
         raise BrokenImage(name, f"not a readable image: {reason}; replace or remove it") from error
     raise BrokenImage(name, "has more than 8 bits a pixel and channel; convert it to 8 bits")

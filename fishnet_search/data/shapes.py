@@ -67,9 +67,18 @@ def list_shapes(images: str | None) -> Listing:
     Raises:
         DataError: that is no such number.
     """
-    train = _TRAIN_IMAGES if images is None else _number(images)
-    parts = {name: _listed(seed, train if name == "train" else train // 4) for seed, name in enumerate(_PARTS)}
+    parts = {name: _listed(seed, count) for seed, (name, count) in enumerate(counts(images).items())}
     return Listing(CLASSES, parts["train"], parts["validation"], parts["test"])
+
+
+def counts(images: str | None) -> dict[str, int]:
+    """Return how many pictures each part has; the place of a part is the seed that its pictures are drawn from.
+
+    Raises:
+        DataError: as `list_shapes`.
+    """
+    train = _TRAIN_IMAGES if images is None else _number(images)
+    return {name: train if name == "train" else train // 4 for name in _PARTS}
 
 
 def draw(seed: int, index: int, side: int) -> Scene:

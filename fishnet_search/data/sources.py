@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def source_names() -> tuple[str, ...]:
     """Return how sources are named."""
-    return ("digits", *(f"{name}:PATH" for name in _FOLDERS), "shapes", "shapes:IMAGES", "pack:FILE")
+    return ("digits", *(f"{name}:PATH" for name in (*_FOLDERS, *OBJECTS)), "shapes", "shapes:IMAGES", "pack:FILE")
 
 
 def classes_of(data: Data) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def classes_of(data: Data) -> tuple[str, ...]:
     Raises:
         DataError: an unknown source, or images that are missing or not laid out as they should be.
     """
-    name, path = _named(data)
+    name, path = name_and_path(data)
     if name == "pack":
         from fishnet_search.data.pack import header_of
 
@@ -52,12 +52,16 @@ def list_images(data: Data) -> Listing:
     Raises:
         DataError: as `classes_of`, or a split that the source has not enough images for.
     """
-    name, path = _named(data)
+    name, path = name_and_path(data)
     return _listed_pack(data, path or "") if name == "pack" else split_up(_offer(data), data.split, data.source)
 
 
-def _named(data: Data) -> tuple[str, str | None]:
-    """Return the name of a source and what stands behind its colon."""
+def name_and_path(data: Data) -> tuple[str, str | None]:
+    """Return the name of a source and what stands behind its colon.
+
+    Raises:
+        DataError: there is no such source.
+    """
     name, colon, path = data.source.partition(":")
     if name not in (*_SOURCES, "pack"):
         near = get_close_matches(name, [*_SOURCES, "pack"], n=1)
@@ -71,7 +75,7 @@ def _named(data: Data) -> tuple[str, str | None]:
 
 
 def _offer(data: Data) -> Offer:
-    name, path = _named(data)
+    name, path = name_and_path(data)
     try:
         return _SOURCES[name](path)
     except OSError as error:
@@ -110,11 +114,21 @@ def _shapes(images: str | None) -> Offer:
     return Offer(drawn.classes, drawn.train, drawn.validation, drawn.test)
 
 
+def _refuse_objects(name: str, path: str | None) -> Offer:
+    raise DataError(
+        f"{name}:{path or 'PATH'} has objects, not one class an image; use `task: detection` or "
+        "`task: semantic-segmentation`"
+    )
+
+
 def _in_folder(name: str, offer: Callable[[str], Offer], path: str | None) -> Offer:
     if not path:
         raise DataError(f"data {name!r} needs the path of a folder; write '{name}:PATH'")
     return offer(path)
 
+
+OBJECTS = ("coco", "voc")
+"""Folders with objects, see `data.scene_sources`."""
 
 _FOLDERS: dict[str, Callable[[str], Offer]] = {
     "imagefolder": offer_imagefolder,
@@ -128,5 +142,6 @@ _SOURCES: dict[str, Callable[[str | None], Offer]] = {
     "digits": _digits,
     "shapes": _shapes,
     **{name: partial(_in_folder, name, offer) for name, offer in _FOLDERS.items()},
+    **{name: partial(_refuse_objects, name) for name in OBJECTS},
 }
 _CHOICES = ", ".join(f"'{name}'" for name in source_names())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Resize
 
-from fishnet_search.data import decoding, load
+from fishnet_search.data import decoding, load, memory
 from fishnet_search.data.description import Data
 from fishnet_search.data.images import ImageSet
 from fishnet_search.data.listing import ListedPart, Listing, limited
@@ -124,7 +124,7 @@ def test_the_order_does_not_depend_on_which_thread_is_first(tmp_path, monkeypatc
 def test_many_small_blocks_of_memory_become_one(tmp_path, monkeypatch):
     root = write_photos(tmp_path, images=40)
     expected = loaded(root)
-    monkeypatch.setattr(load, "_BLOCK_BYTES", 5000)
+    monkeypatch.setattr(memory, "_BLOCK_BYTES", 5000)
     assert torch.equal(loaded(root).train.pictures.bytes_B, expected.train.pictures.bytes_B)
 
 
@@ -181,7 +181,7 @@ def test_a_class_whose_images_are_all_broken_is_refused(tmp_path):
 
 
 def test_images_that_do_not_fit_in_memory_are_refused_before_they_are_decoded(monkeypatch):
-    monkeypatch.setattr(load, "_free_memory_bytes", lambda: 2**30)
+    monkeypatch.setattr(load, "free_memory_bytes", lambda: 2**30)
     monkeypatch.setattr(load, "decode", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(
         DataError,
@@ -193,18 +193,18 @@ def test_images_that_do_not_fit_in_memory_are_refused_before_they_are_decoded(mo
 
 def test_long_images_that_do_not_fit_in_memory_are_refused_when_that_shows(tmp_path, monkeypatch):
     root = write_photos(tmp_path, sizes=((40, 8),))
-    monkeypatch.setattr(load, "_free_memory_bytes", lambda: 18 * 3 * 8 * 39)
+    monkeypatch.setattr(load, "free_memory_bytes", lambda: 18 * 3 * 8 * 39)
     with pytest.raises(DataError, match=r"18 images with a short side of 8 pixels need more than 0\.0 GiB of memory"):
         loaded(root)
 
 
 def test_a_limit_may_make_them_fit(monkeypatch):
-    monkeypatch.setattr(load, "_free_memory_bytes", lambda: 30 * 3 * 64**2)
+    monkeypatch.setattr(load, "free_memory_bytes", lambda: 30 * 3 * 64**2)
     assert len(digits(side=64, limit=10).train) == 10
 
 
 def test_the_free_memory_is_between_nothing_and_a_mebibyte_of_gibibytes():
-    assert 2**20 < load._free_memory_bytes() < 2**50
+    assert 2**20 < memory.free_memory_bytes() < 2**50
 
 
 def test_how_the_images_were_split_is_told():
