@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +11,7 @@ from torch.nn import functional
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How well a network does on some images."""
-
-    loss: float  # mean cross-entropy, in nats
-    top1: float  # fraction from 0 to 1
-    top5: float  # fraction whose label is among the best min(5, classes) guesses
+from fishnet_search.task.figures import Evaluation
 
 
 class Tally:
@@ -62,8 +54,9 @@ class Tally:
         return loss
 
     def evaluation(self) -> Evaluation:
-        """Return the figures of all batches so far."""
-        return Evaluation(*(metric.compute().item() for metric in (self._loss, self._top1, self._top5)))
+        """Return the figures of all batches so far; `loss` is the mean cross-entropy, in nats."""
+        metrics = {"loss": self._loss, "top1": self._top1, "top5": self._top5}
+        return {name: metric.compute().item() for name, metric in metrics.items()}
 
 
 @torch.no_grad()
