@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from fishnet_search.data.images import Part
+from fishnet_search.train.ahead import Steps, ahead
 from fishnet_search.train.augment import Draws, coloured, draw, undrawn
 from fishnet_search.train.cropping import cut
 from fishnet_search.train.normalisation import Normalisation
 from fishnet_search.train.ranks import ALONE, Ranks
 from fishnet_search.train.recipe import Recipe
 from fishnet_search.train.seeds import derived_seed
+from fishnet_search.train.work import Step
 
 EVALUATION_BATCH = 256
-AHEAD = 4
-"""Batches that are under way at most, each in a thread of its own."""
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,34 +33,10 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels_N)
 
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """What one step learns from."""
-
-    images: int  # of the batch, over all ranks
-    parts: tuple[Labelled, ...]  # this rank's images, to go through the network one part after the other
-    spare_NCHW: Tensor | None  # noqa: N815  only where there are no parts: images to join in with, whose loss is void
-
-
-class Steps(Iterator[Step]):
-    """The steps of an epoch, one after the other."""
-
-    def __init__(self, steps: Iterator[Step], count: int) -> None:
-        self._steps, self._count = steps, count
-        self.waited = 0.0
-        """Seconds that were spent on waiting for steps so far."""
-
-    def __len__(self) -> int:
-        """Return how many steps the epoch has in all."""
-        return self._count
-
-    def __next__(self) -> Step:
-        start = time.perf_counter()
-        try:
-            return next(self._steps)
-        finally:
-            self.waited += time.perf_counter() - start
+    @property
+    def inputs(self) -> tuple[Tensor]:
+        """What the network is called with."""
+        return (self.images_NCHW,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +74,7 @@ class Batches:
         shares = (partial(self._evaluated, indices_N) for indices_N in batches)
         return ((part.images_NCHW, part.labels_N) for step in self._made(shares) for part in step.parts)
 
-    def steps(self, epoch: int, ranks: Ranks = ALONE, micro_batches: int = 1) -> Steps:
+    def steps(self, epoch: int, ranks: Ranks = ALONE, micro_batches: int = 1) -> Steps[Step[Labelled]]:
         """Give every image once in random order, but for a last one alone: batch normalisation has no use for it.
 
         Args:
@@ -163,7 +132,7 @@ class Batches:
             batch=len(indices_N),
         )
 
-    def _step(self, share: _Share) -> Step:
+    def _step(self, share: _Share) -> Step[Labelled]:
         """Do on the device what is left to do."""
         images_NCHW = coloured(share.cut_NCHW.to(self.device, non_blocking=True), share.draws, self.normalise)
         labels_N, targets_NK = share.labels_N.to(self.device), None
@@ -173,35 +142,18 @@ class Batches:
             targets_NK = mix.targets(labels_N[own_N], labels_N[partners_N], self.classes)
             labels_N = labels_N[own_N]
         if not share.lengths:
-            return Step(share.batch, (), images_NCHW)
+            return Step(share.batch, (), (images_NCHW,))
         targets = [None] * len(share.lengths) if targets_NK is None else torch.split(targets_NK, share.lengths)
         parts = zip(torch.split(images_NCHW, share.lengths), torch.split(labels_N, share.lengths), targets, strict=True)
         return Step(share.batch, tuple(Labelled(*part) for part in parts), None)
 
-    def _made(self, shares: Iterable[Callable[[], _Share]]) -> Iterator[Step]:
+    def _made(self, shares: Iterable[Callable[[], _Share]]) -> Iterator[Step[Labelled]]:
         """Yield the steps that come of shares, in order; on the CPU, other threads are ahead of who takes them."""
         if self.device.type == "cpu":
-            return _ahead(partial(lambda share: self._step(share()), share) for share in shares)
+            return ahead(partial(lambda share: self._step(share()), share) for share in shares)
         if self.part.pictures.device.type == "cpu":
-            return map(self._step, _ahead(shares))
+            return map(self._step, ahead(shares))
         return (self._step(share()) for share in shares)
-
-
-def _ahead(tasks: Iterable[Callable[[], Made]]) -> Iterator[Made]:
-    """Yield what tasks return, in order, while others after them are under way in threads."""
-    workers = min(AHEAD, os.cpu_count() or 1)
-    under_way: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="batches") as pool:
-        try:
-            for task in tasks:
-                under_way.append(pool.submit(task))
-                if len(under_way) > workers:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()
 
 
 def on_device(part: Part, device: torch.device) -> Part:

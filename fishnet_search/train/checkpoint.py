@@ -12,12 +12,13 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from fishnet_search.task.classification import Evaluation
 from fishnet_search.train.epoch import Epoch
 
 _MAGIC = b"fishnet-search checkpoint 2\n"
 _DIGEST = hashlib.sha256().digest_size
 _ALWAYS = ("weights", "optimiser", "average")
+_PARTS = ("train", "validation")
+_LAID_OUT_OTHERWISE = AttributeError, KeyError, TypeError, ValueError, SafetensorError
 
 
 class DamagedCheckpoint(Exception):  # noqa: N818 - nobody's mistake: whoever reads it does the epochs anew
@@ -83,7 +84,13 @@ def from_bytes(content: bytes, key: str) -> Checkpoint:
         for path, tensor in safetensors.torch.load(body).items():
             group, _, name = path.partition("/")
             groups.setdefault(group, {})[name] = tensor
-    except (KeyError, TypeError, ValueError, SafetensorError) as problem:  # made by hand: the digest is right
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        SafetensorError,
+    ) as problem:  # made by hand: the digest is right
         raise DamagedCheckpoint(f"is laid out otherwise than in this version: {problem}") from problem
     if written_for != key:
         raise DamagedCheckpoint(f"is of the training {written_for!r}, not of {key!r}")
@@ -98,5 +105,5 @@ def _notes(body: bytes) -> Any:
 
 
 def _epoch(fields: dict[str, Any]) -> Epoch:
-    figures = {part: Evaluation(**fields[part]) for part in ("train", "validation")}
+    figures = {part: {str(name): float(figure) for name, figure in fields[part].items()} for part in _PARTS}
     return Epoch(**{**fields, **figures})

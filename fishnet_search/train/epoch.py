@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
-from fishnet_search.task.classification import Evaluation
+from fishnet_search.task.figures import Evaluation, Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Epoch:
 
     epoch: int  # the first is 1
     learning_rate: float  # of this pass's first step
-    train: Evaluation  # its loss has the recipe's label smoothing, mixup and cutmix
+    train: Evaluation  # the loss has the recipe's label smoothing, mixup and cutmix
     validation: Evaluation
     seconds: float  # of the pass and of the validation
     images_per_second: float  # of the pass, of all ranks together
@@ -25,6 +26,17 @@ class Epoch:
     peak_memory_mb: float | None  # most that tensors held on the GPU, in 2**20 bytes; None on the CPU
 
 
-def best_of(epochs: Sequence[Epoch]) -> Epoch:
-    """Return the epoch with the highest validation top-1; of equals the one with the lower loss, then the earlier."""
-    return max(epochs, key=lambda epoch: (epoch.validation.top1, -epoch.validation.loss))
+class Validated(Protocol):
+    """An epoch, here or in a record."""
+
+    @property
+    def validation(self) -> Evaluation:
+        """What was measured after it."""
+
+
+AnyEpoch = TypeVar("AnyEpoch", bound=Validated)
+
+
+def best_of(epochs: Sequence[AnyEpoch], metric: Figure) -> AnyEpoch:
+    """Return the epoch with the highest validation figure; of equals that of lower loss if any, then the earlier."""
+    return max(epochs, key=lambda epoch: (epoch.validation[metric], -epoch.validation.get("loss", 0.0)))

@@ -8,21 +8,24 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from fishnet_search.data.images import ImageSet, Part
+from fishnet_search.data.images import ImageSet
+from fishnet_search.data.scenes import SceneSet
 from fishnet_search.errors import TrainingError
-from fishnet_search.task.classification import Evaluation, Tally, evaluate
+from fishnet_search.task.backbone import backbone_of
+from fishnet_search.task.figures import Evaluation, Figure
+from fishnet_search.task.findings import Findings
+from fishnet_search.task.settings import CLASSIFICATION, Detection, Task
 from fishnet_search.train.average import average_of, go_on_averaging
-from fishnet_search.train.batches import Batches, Step, on_device
 from fishnet_search.train.checkpoint import Checkpoint
 from fishnet_search.train.compiled import compiled
 from fishnet_search.train.epoch import Epoch, best_of
 from fishnet_search.train.memory import forget_peak, peak_mb
-from fishnet_search.train.normalisation import normalisation_for
 from fishnet_search.train.optimiser import memory_of, optimiser_of, remember, set_rate
 from fishnet_search.train.precision import precision_of
 from fishnet_search.train.ranks import ALONE, Lead, Ranks
@@ -31,6 +34,8 @@ from fishnet_search.train.recompute import recomputed
 from fishnet_search.train.reproducible import reproducible, seed_global_state
 from fishnet_search.train.schedule import rate_at
 from fishnet_search.train.seeds import derived_seed
+from fishnet_search.train.tasks import work_of
+from fishnet_search.train.work import Judged, PartName, Step, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,10 @@ class Outcome:
     """What came of a training."""
 
     epochs: tuple[Epoch, ...]
-    best_epoch: int  # the highest validation top-1; of equals the one with the lower loss, then the earlier
+    best_epoch: int  # the highest validation figure; of equals the one with the lower loss, then the earlier
     test: Evaluation  # of the weights of the best epoch
     best_weights: Mapping[str, Tensor]  # the network's state dict after the best epoch, on the CPU
+    findings: Findings | None = None  # in the test images, of tasks that have any
 
 
 class Training:
@@ -60,7 +66,7 @@ class Training:
     def __init__(
         self,
         network: nn.Module,
-        images: ImageSet,
+        images: ImageSet | SceneSet,
         recipe: Recipe,
         *,
         seed: int,
@@ -68,12 +74,14 @@ class Training:
         start: Checkpoint | None = None,
         micro_batches: int = 1,
         ranks: Ranks = ALONE,
+        task: Task = CLASSIFICATION,
+        metric: Figure = "top1",
     ) -> None:
         """Make everything ready.
 
         Args:
-            network: gives logits of shape (N, classes) for images of shape (N, 3, S, S), S being the recipe's
-                `image_size` for these images.
+            network: the task's model: in classification, it gives logits of shape (N, classes) for images of shape
+                (N, 3, S, S), S being the recipe's `image_size` for these images.
             images: to learn from, choose by and test with.
             recipe: how.
             seed: of the order of the images, what is drawn for them, and dropout where the network has any; not of
@@ -84,6 +92,8 @@ class Training:
                 add up to that of the batch; only batch normalisation sees the difference. Each has at least two
                 images, for its sake.
             ranks: that share each batch. Rank 0 is asked for epochs and results; the others `follow`.
+            task: what is to be found in the images, which fit it.
+            metric: what the best epoch is chosen by, on validation images.
 
         Raises:
             TrainingError: there are fewer than two training images, the device does not have the recipe's precision,
@@ -96,12 +106,11 @@ class Training:
                 "recipe.checkpointing: torch.compile chooses by itself what is computed again, and cannot follow ours; "
                 "use either compile or checkpointing"
             )
-        self._images, self._recipe, self._device = images, recipe, device
-        self._seed, self._micro_batches, self._ranks = seed, micro_batches, ranks
+        self._recipe, self._device, self._task = recipe, device, task
+        self._seed, self._micro_batches, self._ranks, self._metric = seed, micro_batches, ranks, metric
         self._precision = precision_of(recipe.precision, device)
         self._lead = Lead(ranks) if ranks.world > 1 else None
-        self._normalise = normalisation_for(recipe, images.train.pictures)
-        self._training, self._validation = map(self._batches, (images.train, images.validation))
+        self._work = work_of(task, images, recipe, network, device, seed)
         self._settings = ExitStack()
 
         # channels last is a quarter faster on the CPU for small networks
@@ -118,9 +127,10 @@ class Training:
             self._go_on_from(start)
 
     def __enter__(self) -> Training:
-        self._settings.enter_context(reproducible(self._device))
+        self._settings.enter_context(reproducible(self._device, regions=isinstance(self._task, Detection)))
         if self._recipe.checkpointing:
-            self._settings.enter_context(recomputed(self._network))
+            whole = self._task.kind == "classification"
+            self._settings.enter_context(recomputed(self._network if whole else backbone_of(self._network)))
         if self._recipe.compile:
             self._forward = self._settings.enter_context(compiled(self._network))
         return self
@@ -153,25 +163,25 @@ class Training:
             self._lead.tell(number, go_on=True)
         forget_peak(self._device)
         learnt = self._learn(number)
-        validated = self._evaluate(self._judged, self._validation, f"epoch {number}: validation loss")
+        validated = self._evaluate(self._judged, "validation", f"epoch {number}: validation loss")
         epoch = Epoch(
             number,
             rate_at(self._recipe, number - 1),
             train=learnt.figures,
-            validation=validated,
+            validation=validated.figures,
             seconds=time.perf_counter() - clock,
             images_per_second=learnt.images / learnt.seconds,
             waiting=learnt.waited / learnt.seconds,
             peak_memory_mb=peak_mb(self._device),
         )
         self._epochs.append(epoch)
-        if best_of(self._epochs) is epoch:
+        if best_of(self._epochs, self._metric) is epoch:
             self._best_weights = _copied(self._judged.state_dict())
         return epoch
 
     def checkpoint(self) -> Checkpoint:
         """Return a copy of where the training stands, from which another can go on."""
-        is_best = self._epochs and best_of(self._epochs) is self._epochs[-1]
+        is_best = self._epochs and best_of(self._epochs, self._metric) is self._epochs[-1]
         judged = self._best_weights if is_best else _copied(self._judged.state_dict())
         averages = self._average is not None
         return Checkpoint(
@@ -191,10 +201,10 @@ class Training:
         Raises:
             TrainingError: the test loss is not finite.
         """
-        best = best_of(self._epochs)
+        best = best_of(self._epochs, self._metric)
         self._network.load_state_dict(self._best_weights)
-        test = self._evaluate(self._network, self._batches(self._images.test), f"test loss of epoch {best.epoch}")
-        return Outcome(self.epochs, best.epoch, test, self._best_weights)
+        test = self._evaluate(self._network, "test", f"test loss of epoch {best.epoch}")
+        return Outcome(self.epochs, best.epoch, test.figures, self._best_weights, test.findings)
 
     def follow(self) -> None:
         """Take part in the epochs of rank 0, until it has no more or has gone.
@@ -225,8 +235,8 @@ class Training:
         seed_global_state(derived_seed(self._seed, number, 1 + self._ranks.rank), self._device)
         learner = self._learner()
         learner.train()
-        tally = Tally(self._training.classes, device=self._device, all_ranks=self._lead is not None)
-        images, steps = 0, self._training.steps(number, self._ranks, self._micro_batches)
+        tally = self._work.tally(all_ranks=self._lead is not None)
+        images, steps = 0, self._work.steps(number, self._ranks, self._micro_batches)
         for passed, step in enumerate(steps):
             set_rate(self._optimiser, rate_at(self._recipe, number - 1 + passed / len(steps)))
             self._optimiser.zero_grad()
@@ -234,7 +244,7 @@ class Training:
             self._check_finite(loss, f"epoch {number}, step {passed + 1}: training loss")
             self._move_weights()
             images += step.images
-        return _Pass(tally.evaluation(), images, steps.waited, time.perf_counter() - clock)
+        return _Pass(tally.figures(), images, steps.waited, time.perf_counter() - clock)
 
     def _learner(self) -> nn.Module:
         """Return the network, with gradients that are the mean of all ranks' if there are several.
@@ -247,7 +257,7 @@ class Training:
         gpu = [self._device] if self._device.type == "cuda" else None
         return DistributedDataParallel(self._forward, device_ids=gpu)
 
-    def _add_gradients(self, learner: nn.Module, step: Step, tally: Tally) -> Tensor:
+    def _add_gradients(self, learner: nn.Module, step: Step[Any], tally: Tally) -> Tensor:
         """Add the gradient of a batch's mean loss to the weights', and return this rank's part of that loss.
 
         Both are larger for a rank with a larger share, so that their means over the ranks are those over the images.
@@ -256,16 +266,14 @@ class Training:
         for part in step.parts:
             with nullcontext() if part is step.parts[-1] else _unreduced(learner):
                 with self._precision.autocast():
-                    logits = learner(part.images_NCHW)
-                smoothing = self._recipe.label_smoothing
-                loss = tally.add(logits, part.labels_N, targets=part.targets_NK, label_smoothing=smoothing)
-                loss = loss * (len(part) * self._ranks.world / step.images)
+                    outputs = learner(*part.inputs)
+                loss = tally.add(outputs, part) * (len(part) * self._ranks.world / step.images)
                 self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-        if step.spare_NCHW is not None:  # the other ranks wait for a gradient from each
+        if step.spare is not None:  # the other ranks wait for a gradient from each
             with self._precision.autocast():
-                logits = learner(step.spare_NCHW)
-            self._scaler.scale(logits.float().sum() * 0.0).backward()
+                outputs = learner(*step.spare)
+            self._scaler.scale(_void(outputs)).backward()  # type: ignore[no-untyped-call]
         return total
 
     def _move_weights(self) -> None:
@@ -278,26 +286,15 @@ class Training:
         if self._average is not None:
             self._average.update_parameters(self._network)
 
-    def _evaluate(self, network: nn.Module, batches: Batches, what: str) -> Evaluation:
+    def _evaluate(self, network: nn.Module, part: PartName, what: str) -> Judged:
         with self._precision.autocast():
-            evaluation = evaluate(network, batches.in_order(), classes=batches.classes, device=batches.device)
-        self._check_finite(evaluation.loss, what)
-        return evaluation
+            judged = self._work.judged(network, part)
+        self._check_finite(judged.figures.get("loss", 0.0), what)  # detectors have one in training only
+        return judged
 
     def _check_finite(self, loss: float, what: str) -> None:
         if not math.isfinite(loss):
             raise TrainingError(f"{what} is {loss}; try a learning rate lower than {self._recipe.learning_rate:g}")
-
-    def _batches(self, part: Part) -> Batches:
-        return Batches(
-            on_device(part, self._device),
-            len(self._images.classes),
-            self._normalise,
-            self._recipe,
-            self._recipe.image_size(self._images.image_size),
-            self._device,
-            self._seed,
-        )
 
     def _go_on_from(self, start: Checkpoint) -> None:
         self._network.load_state_dict(start.weights)
@@ -323,6 +320,12 @@ class _Pass:
 def _unreduced(learner: nn.Module) -> AbstractContextManager[None]:
     """Return a context whose gradients stay with this rank until those of the batch's last part come."""
     return learner.no_sync() if isinstance(learner, DistributedDataParallel) else nullcontext()
+
+
+def _void(outputs: Tensor | Mapping[str, Tensor]) -> Tensor:
+    """Return 0 with a gradient of 0 for all that the outputs were made from."""
+    tensors = outputs.values() if isinstance(outputs, Mapping) else [outputs]
+    return torch.stack([tensor.float().sum() for tensor in tensors]).sum() * 0.0
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

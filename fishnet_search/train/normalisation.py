@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fishnet_search.data.pictures import Pictures
+from fishnet_search.data.scenes import Images
 from fishnet_search.train.recipe import Recipe
 
 
@@ -34,7 +34,7 @@ IMAGENET = Normalisation(255 * torch.tensor([0.485, 0.456, 0.406]), 255 * torch.
 """By the figures that the FishNet release has, as most code for ImageNet does."""
 
 
-def normalisation_of(pictures: Pictures) -> Normalisation:
+def normalisation_of(pictures: Images) -> Normalisation:
     """Return the normalisation by all pixels of images, exact because it counts them.
 
     A channel that is the same everywhere is divided by 1.
@@ -47,6 +47,6 @@ def normalisation_of(pictures: Pictures) -> Normalisation:
     return Normalisation(mean.float(), torch.where(variance > 0, variance.sqrt(), 1.0).float())
 
 
-def normalisation_for(recipe: Recipe, training: Pictures) -> Normalisation:
+def normalisation_for(recipe: Recipe, training: Images) -> Normalisation:
     """Return the normalisation that a recipe asks for, given the training images."""
     return IMAGENET if recipe.normalise == "imagenet" else normalisation_of(training)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+import json
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from fishnet_search.spec.architecture import refuse
 from fishnet_search.spec.value import Number, Problem, Value, Whole
+
+Side = Annotated[Whole, Field(ge=1, le=10_000)]
+"""Pixels."""
 
 
 class Recipe(Value):
@@ -40,12 +44,15 @@ class Recipe(Value):
     )
     label_smoothing: Number = Field(0.0, ge=0, lt=1, description="probability mass spread evenly over all classes")
 
-    schedule: Literal["step", "cosine", "linear"] = Field(
+    schedule: Literal["step", "milestones", "cosine", "linear"] = Field(
         "step",
-        description="'step' divides the rate by 10 every `step_epochs`; 'cosine' and 'linear' bring it to 0, step by "
-        "step",
+        description="'step' divides the rate by 10 every `step_epochs`, 'milestones' at those; 'cosine' and 'linear' "
+        "bring it to 0, step by step",
     )
     step_epochs: Whole = Field(30, ge=1, description="epochs between two divisions by 10; only 'step' uses it")
+    milestones: tuple[Annotated[Number, Field(gt=0)], ...] = Field(
+        (), description="epochs after which the rate is divided by 10; only 'milestones' uses them"
+    )
     warmup_epochs: Number = Field(0.0, ge=0, description="epochs in which the rate rises evenly from 0, step by step")
 
     crop: Literal["centre", "pad", "resized"] = Field(
@@ -77,6 +84,37 @@ class Recipe(Value):
     )
     normalise: Literal["data", "imagenet"] = Field(
         "data", description="by the mean and deviation of the training images' channels, or by ImageNet's"
+    )
+
+    shorter_side: Side | None = Field(
+        None,
+        description="pixels that images with objects or maps are resized to by their shorter side; by default the "
+        "network's image size",
+    )
+    longer_side: Side = Field(1333, description="most pixels of the longer one: the shorter one has fewer if need be")
+    scales: tuple[Side, ...] = Field(
+        (), description="shorter sides that training draws from, for each image; by default `shorter_side` alone"
+    )
+    zoom_least: Number = Field(
+        1.0,
+        ge=0.01,
+        le=10,
+        description="training images are magnified by a factor from here to `zoom_most`, log-evenly drawn, and cut or "
+        "padded at random to the size they had",
+    )
+    zoom_most: Number = Field(1.0, ge=0.01, le=10, description="see `zoom_least`")
+    group_aspects: bool = Field(
+        False, description="make training batches of tall images alone or of others alone, which take less padding"
+    )
+    frozen_stages: Whole = Field(
+        0,
+        ge=0,
+        description="of the backbone, counted from the image, that stay as they are loaded, with all before them",
+    )
+    norm: Literal["trained", "frozen", "synchronised"] = Field(
+        "trained",
+        description="the backbone's batch normalisation: 'frozen' stays as it is loaded, 'synchronised' is over the "
+        "images of all ranks",
     )
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -111,6 +149,20 @@ class Recipe(Value):
             )
         if self.crop_least > self.crop_most:
             yield ("crop_least",), f"must not be over crop_most, {self.crop_most:g}, but is {self.crop_least:g}"
+        if self.schedule == "milestones" and not self.milestones:
+            yield ("milestones",), "schedule milestones has none; name epochs, such as [8, 11], or use step"
+        if self.zoom_least > self.zoom_most:
+            yield ("zoom_least",), f"must not be over zoom_most, {self.zoom_most:g}, but is {self.zoom_least:g}"
+        if self.shorter_side is not None and self.shorter_side > self.longer_side:
+            yield (
+                ("shorter_side",),
+                f"must not be over longer_side, {self.longer_side}, but is {self.shorter_side}; raise longer_side too",
+            )
+        if self.scales and max(self.scales) > self.longer_side:
+            yield (
+                ("scales",),
+                f"must not be over longer_side, {self.longer_side}, but one is {max(self.scales)}; raise it too",
+            )
 
     @property
     def wants_squares(self) -> bool:
@@ -124,3 +176,40 @@ class Recipe(Value):
     def image_size(self, short_side: int) -> int:
         """Return the network's image size for images with this short side; the reverse of `short_side`."""
         return round(short_side * self.test_crop)
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out fields that came later where they are as by default: trials keep their records and their keys."""
+        own = handler(self)
+        return {name: value for name, value in own.items() if name not in _LATER or getattr(self, name) != _LATER[name]}
+
+
+_FOR_LABELS = ("crop", "randaugment", "lighting", "mixup", "cutmix", "label_smoothing", "test_crop", "compile")
+_FOR_SCENES = (
+    *("shorter_side", "longer_side", "scales", "zoom_least", "zoom_most", "group_aspects"),
+    *("frozen_stages", "norm"),
+)
+_LATER = {name: Recipe.model_fields[name].default for name in ("milestones", *_FOR_SCENES)}
+"""The defaults of fields that the first studies' recipes did not have."""
+
+
+def foreign_fields(task: str) -> Sequence[str]:
+    """Return the fields of a recipe that mean nothing for a task, by its kind."""
+    return _FOR_SCENES if task == "classification" else _FOR_LABELS
+
+
+def scene_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Yield the fields that mean nothing for detection and segmentation but are set."""
+    return _set(recipe, _FOR_LABELS, "is for classification alone")
+
+
+def label_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Yield the fields that mean nothing for classification but are set."""
+    return _set(recipe, _FOR_SCENES, "is for detection and segmentation alone")
+
+
+def _set(recipe: Recipe, names: tuple[str, ...], rule: str) -> Iterator[Problem]:
+    for name in names:
+        value, default = getattr(recipe, name), Recipe.model_fields[name].default
+        if value != default:
+            yield (name,), f"{rule}, but is {json.dumps(value)}; leave it at {json.dumps(default)}"

@@ -12,7 +12,7 @@ def rate_at(recipe: Recipe, passed_epochs: float) -> float:
     """Return the learning rate of the step that begins when so much of the training has passed.
 
     It rises evenly from 0 during the warm-up. A schedule that ends at 0 goes from there to the end of the training; the
-    divisions of 'step' are counted from the training's beginning.
+    divisions of 'step' and 'milestones' are counted from the training's beginning.
 
     Args:
         recipe: with the schedule.
@@ -30,6 +30,7 @@ def _passed(recipe: Recipe, passed_epochs: float) -> float:
 
 _SCHEDULES: dict[str, Callable[[Recipe, float], float]] = {
     "step": lambda recipe, passed: 0.1 ** (passed // recipe.step_epochs),
+    "milestones": lambda recipe, passed: 0.1 ** sum(passed >= milestone for milestone in recipe.milestones),
     "cosine": lambda recipe, passed: (1 + math.cos(math.pi * _passed(recipe, passed))) / 2,
     "linear": lambda recipe, passed: 1 - _passed(recipe, passed),
 }

@@ -9,8 +9,10 @@ from torchvision.transforms.v2 import functional
 
 from fishnet_search.data.images import Part
 from fishnet_search.data.pictures import Pictures
+from fishnet_search.train import ahead as ahead_module
 from fishnet_search.train import batches as batches_module
-from fishnet_search.train.batches import Batches, Steps, on_device
+from fishnet_search.train.ahead import Steps
+from fishnet_search.train.batches import Batches, on_device
 from fishnet_search.train.lighting import draw_lighting
 from fishnet_search.train.normalisation import IMAGENET, Normalisation, normalisation_for, normalisation_of
 from fishnet_search.train.ranks import Ranks
@@ -216,7 +218,7 @@ def test_a_batch_goes_through_the_network_in_the_recipes_parts_each_split_into_m
 def test_a_rank_without_images_has_two_to_join_in_with(recipe):
     (step,) = noisy(recipe, 3, sides=[(10, 10)] * 3).steps(1, Ranks(2, 4))
     assert step.parts == ()
-    assert step.spare_NCHW.shape == (2, 3, 8, 8)
+    assert step.spare[0].shape == (2, 3, 8, 8)
 
 
 # Being ahead
@@ -225,7 +227,7 @@ def test_a_rank_without_images_has_two_to_join_in_with(recipe):
 @pytest.mark.parametrize("threads", [1, 7])
 def test_the_number_of_threads_changes_nothing(monkeypatch, threads):
     before = whole(noisy(ALL_OF_IT).steps(1))
-    monkeypatch.setattr(batches_module, "AHEAD", threads)
+    monkeypatch.setattr(ahead_module, "AHEAD", threads)
     assert_same(whole(noisy(ALL_OF_IT).steps(1)), before)
 
 

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fishnet_search.task.classification import Evaluation
 from fishnet_search.train import checkpoint as module
 from fishnet_search.train.checkpoint import Checkpoint, DamagedCheckpoint, from_bytes, to_bytes
 from fishnet_search.train.epoch import Epoch
@@ -28,7 +27,14 @@ def tensors(seed):
 def checkpoint():
     epochs = tuple(
         Epoch(
-            n, 0.1 / n, Evaluation(2.3 / 3, 1 / 3, 0.7), Evaluation(1e-300, 0.1 + 0.2, 1.0), 1 / 7, 1e4 / 3, 0.3, peak
+            n,
+            0.1 / n,
+            {"loss": 2.3 / 3, "top1": 1 / 3, "top5": 0.7},
+            {"loss": 1e-300, "top1": 0.1 + 0.2, "top5": 1.0},
+            1 / 7,
+            1e4 / 3,
+            0.3,
+            peak,
         )
         for n, peak in ((1, None), (2, 1 / 3))
     )
@@ -62,7 +68,8 @@ def test_equal_checkpoints_are_equal_bytes():
 @given(st.lists(st.floats(allow_nan=False), min_size=3, max_size=3), st.binary(min_size=40, max_size=40))
 def test_no_figure_and_no_weight_is_rounded(figures, memory):
     weight = torch.frombuffer(bytearray(memory), dtype=torch.float32)  # subnormal numbers and NaN of all kinds too
-    epoch = Epoch(1, figures[0], Evaluation(*figures), Evaluation(*figures), figures[1], *figures)
+    measured = dict(zip(("loss", "top1", "top5"), figures, strict=True))
+    epoch = Epoch(1, figures[0], measured, measured, figures[1], *figures)
     read = from_bytes(to_bytes(Checkpoint((epoch,), {"w": weight}, {}, {}, {"scale": figures[2]}, {}), "key"), "key")
     assert read.scaler == {"scale": figures[2]}
     assert read.epochs == (epoch,)

@@ -73,8 +73,8 @@ def test_compiling_and_checkpointing_together_are_refused():
 def test_a_network_that_is_really_compiled_learns_nearly_the_same():
     plain, other = run(noise(), RECIPE), run(noise(), COMPILED)
     for one, two in zip(plain.epochs, other.epochs, strict=True):
-        assert two.train.loss == pytest.approx(one.train.loss, rel=1e-4)
-        assert two.validation.loss == pytest.approx(one.validation.loss, rel=1e-4)
+        assert two.train["loss"] == pytest.approx(one.train["loss"], rel=1e-4)
+        assert two.validation["loss"] == pytest.approx(one.validation["loss"], rel=1e-4)
 
 
 @pytest.mark.slow

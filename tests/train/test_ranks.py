@@ -236,9 +236,9 @@ def test_two_ranks_train_as_one_does_without_batch_normalisation(found, one_thre
     for name, weight in {**alone.weights, **alone.average}.items():
         torch.testing.assert_close({**together.weights, **together.average}[name], weight, rtol=1e-4, atol=1e-6)
     for one, two in zip(training.epochs, together.epochs, strict=True):
-        assert two.train.loss == pytest.approx(one.train.loss, rel=1e-5)
-        assert two.train.top1 == pytest.approx(one.train.top1)
-        assert two.validation.loss == pytest.approx(one.validation.loss, rel=1e-4)
+        assert two.train["loss"] == pytest.approx(one.train["loss"], rel=1e-5)
+        assert two.train["top1"] == pytest.approx(one.train["top1"])
+        assert two.validation["loss"] == pytest.approx(one.validation["loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize(("undisturbed", "after"), [(whole, resumed), (rich, rich_resumed)], ids=["plain", "rich"])

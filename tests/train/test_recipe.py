@@ -1,5 +1,7 @@
 """Recipes: what they refuse, those that come with the package, and files on top of them."""
 
+import hashlib
+import json
 import subprocess
 import sys
 
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 
 from fishnet_search.errors import SpecError
 from fishnet_search.train.named import load_recipe, recipe_names, spelled
-from fishnet_search.train.recipe import Recipe
+from fishnet_search.train.recipe import Recipe, label_problems, scene_problems
 
-NAMES = ["cifar-strong", "digits", "fishnet-cifar", "fishnet-imagenet", "fishnet-imagenet-200", "tiny-imagenet"]
+FOR_LABELS = ["cifar-strong", "digits", "fishnet-cifar", "fishnet-imagenet", "fishnet-imagenet-200", "tiny-imagenet"]
+FOR_SCENES = ["bccd", "coco-1x", "shapes-detection", "shapes-instances", "shapes-pixels", "voc-frcnn"]
+NAMES = sorted([*FOR_LABELS, *FOR_SCENES])
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,19 @@ NAMES = ["cifar-strong", "digits", "fishnet-cifar", "fishnet-imagenet", "fishnet
             "accumulate: leaves a part of a batch of 7 with one image, but is 4; use at most 3",
         ),
         ({"crop_least": 0.5, "crop_most": 0.4}, "crop_least: must not be over crop_most, 0.4, but is 0.5"),
+        (
+            {"schedule": "milestones"},
+            "milestones: schedule milestones has none; name epochs, such as [8, 11], or use step",
+        ),
+        ({"zoom_least": 1.5, "zoom_most": 1.2}, "zoom_least: must not be over zoom_most, 1.2, but is 1.5"),
+        (
+            {"shorter_side": 800, "longer_side": 600},
+            "shorter_side: must not be over longer_side, 600, but is 800; raise longer_side too",
+        ),
+        (
+            {"scales": [480, 800], "longer_side": 600},
+            "scales: must not be over longer_side, 600, but one is 800; raise it too",
+        ),
     ],
 )
 def test_fields_that_do_not_go_together_are_refused(fields, sentence):
@@ -58,6 +75,12 @@ def test_fields_that_do_not_go_together_are_refused(fields, sentence):
         ("lighting", float("nan")),
         ("batch_size", True),
         ("flip", 3),
+        ("shorter_side", 0),
+        ("longer_side", 1.5),
+        ("zoom_most", 11),
+        ("norm", "synchronized"),
+        ("frozen_stages", -1),
+        ("group_aspects", "tall"),
     ],
 )
 def test_a_value_out_of_range_is_refused(name, value):
@@ -118,6 +141,50 @@ def test_digits_are_not_mirrored():
     assert not load_recipe("digits").flip
 
 
+def test_voc_frcnn_is_that_of_the_detnet_study():
+    recipe = load_recipe("voc-frcnn")
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.milestones) == (12, 2, 1e-3, (9,))
+    assert (recipe.shorter_side, recipe.longer_side, recipe.flip) == (600, 1000, True)
+    assert (recipe.momentum, recipe.weight_decay, recipe.norm, recipe.normalise) == (0.9, 5e-4, "frozen", "imagenet")
+
+
+def test_coco_1x_warms_up_for_500_steps_and_goes_on_for_90000():
+    recipe = load_recipe("coco-1x")
+    steps = 117_266 / recipe.batch_size
+    assert recipe.warmup_epochs * steps == pytest.approx(500, rel=0.01)
+    assert [epoch * steps for epoch in (*recipe.milestones, recipe.epochs)] == pytest.approx(
+        [60_000, 80_000, 90_000], rel=0.03
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_recipe_has_fields_of_the_other_tasks(name):
+    problems = scene_problems if name in FOR_SCENES else label_problems
+    assert not list(problems(load_recipe(name)))
+
+
+def test_fields_of_the_other_tasks_are_named():
+    mixed = Recipe(crop="pad", mixup=0.5, test_crop=0.875, shorter_side=600, scales=(480, 512), group_aspects=True)
+    assert list(scene_problems(mixed)) == [
+        (("crop",), 'is for classification alone, but is "pad"; leave it at "centre"'),
+        (("mixup",), "is for classification alone, but is 0.5; leave it at 0.0"),
+        (("test_crop",), "is for classification alone, but is 0.875; leave it at 1.0"),
+    ]
+    assert list(label_problems(mixed)) == [
+        (("shorter_side",), "is for detection and segmentation alone, but is 600; leave it at null"),
+        (("scales",), "is for detection and segmentation alone, but is [480, 512]; leave it at []"),
+        (("group_aspects",), "is for detection and segmentation alone, but is true; leave it at false"),
+    ]
+    assert not [*scene_problems(Recipe()), *label_problems(Recipe())]
+
+
+def test_a_recipe_is_known_by_the_fields_of_the_first_studies_and_by_later_ones_that_are_set():
+    """So the keys of trials that were made before there were scenes stay what they were."""
+    digest = hashlib.sha256(json.dumps(load_recipe("fishnet-imagenet").model_dump()).encode()).hexdigest()
+    assert digest == "cb7c113214a919c77fb49f94399bb8a9b311168a229cf99a517953b0a4bbdfaa"
+    assert Recipe(norm="frozen").model_dump() == Recipe().model_dump() | {"norm": "frozen"}
+
+
 def test_fields_stand_in_place_of_their_bases():
     recipe = load_recipe({"base": "fishnet-imagenet", "epochs": 10})
     assert recipe == load_recipe("fishnet-imagenet").model_copy(update={"epochs": 10})
@@ -136,7 +203,7 @@ def test_a_file_may_stand_on_another_file_beside_it(tmp_path):
         ("epohcs: 7", "{file}:1: epohcs: unknown field; did you mean 'epochs'?"),
         ("flip: true\nepochs: 0.5", "{file}:2: epochs: should be a whole number, but is 0.5"),
         ("base: digit", "{file}:1: base: 'digit': neither a recipe nor a YAML file; did you mean 'digits'?"),
-        ("epochs: 3\nbase: 7", "{file}:2: base: 7: is no recipe's name and no file's; one of cifar-strong"),
+        ("epochs: 3\nbase: 7", "{file}:2: base: 7: is no recipe's name and no file's; one of bccd, cifar-strong"),
         ("base: not-there.yaml", "{file}:1: base: {folder}/not-there.yaml: no such file; check the path"),
         ("base: digits\nwarmup_epochs: 30", "{file}:2: warmup_epochs: must be less than epochs, 20, but is 30"),
         ("- digits", "{file}:1: should be fields with values"),
@@ -176,8 +243,8 @@ def test_whatever_stands_for_a_base_is_refused_in_a_sentence_or_taken(base):
 
 def test_a_name_or_a_base_is_spelled_as_the_fields_it_stands_for(tmp_path):
     (tmp_path / "mine.yaml").write_text("base: digits\nepochs: 7\n")
-    assert spelled("digits") == load_recipe("digits").model_dump()
-    assert spelled({"base": "digits", "epochs": "wrong"}) == load_recipe("digits").model_dump() | {"epochs": "wrong"}
+    assert spelled("digits") == dict(load_recipe("digits"))
+    assert spelled({"base": "digits", "epochs": "wrong"}) == dict(load_recipe("digits")) | {"epochs": "wrong"}
     assert spelled({"base": "mine.yaml"}, tmp_path)["epochs"] == 7
     with pytest.raises(SpecError, match="did you mean 'digits'"):
         spelled({"base": "digit"})

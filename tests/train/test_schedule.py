@@ -13,6 +13,14 @@ def test_step_divides_by_ten_at_whole_epochs(passed, rate):
     assert rate_at(Recipe(epochs=9, learning_rate=0.2, step_epochs=3), passed) == pytest.approx(rate, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("passed", "rate"), [(0, 0.02), (7.99, 0.02), (8, 0.002), (10.9, 0.002), (11, 0.0002), (11.9, 0.0002)], ids=str
+)
+def test_milestones_divide_by_ten_each(passed, rate):
+    recipe = Recipe(epochs=12, learning_rate=0.02, schedule="milestones", milestones=(8, 11))
+    assert rate_at(recipe, passed) == pytest.approx(rate, rel=1e-12)
+
+
 def test_the_rates_of_the_default_recipe_are_what_they_were_before_there_were_others():
     recipe = Recipe()
     assert [rate_at(recipe, epoch) for epoch in range(100)] == [0.1 * 0.1 ** (epoch // 30) for epoch in range(100)]
@@ -25,12 +33,16 @@ def test_cosine_and_linear_go_to_0_step_by_step(passed):
     assert rate_at(linear, passed) == pytest.approx(0.4 * (1 - passed / 5), abs=1e-15)
 
 
-@pytest.mark.parametrize("schedule", ["step", "cosine", "linear"])
+@pytest.mark.parametrize("schedule", ["step", "milestones", "cosine", "linear"])
 def test_the_warm_up_rises_evenly_from_0_and_the_schedule_follows(schedule):
-    recipe = Recipe(epochs=10, learning_rate=0.6, schedule=schedule, warmup_epochs=2, step_epochs=4)
+    recipe = Recipe(epochs=10, learning_rate=0.6, schedule=schedule, warmup_epochs=2, step_epochs=4, milestones=(4, 8))
     assert [rate_at(recipe, passed) for passed in (0, 0.5, 1, 1.5, 2)] == pytest.approx([0, 0.15, 0.3, 0.45, 0.6])
-    assert rate_at(recipe, 6) == pytest.approx({"step": 0.06, "cosine": 0.3, "linear": 0.3}[schedule])
-    assert rate_at(recipe, 10 - 1e-9) == pytest.approx({"step": 0.006, "cosine": 0, "linear": 0}[schedule], abs=1e-9)
+    assert rate_at(recipe, 6) == pytest.approx(
+        {"step": 0.06, "milestones": 0.06, "cosine": 0.3, "linear": 0.3}[schedule]
+    )
+    assert rate_at(recipe, 10 - 1e-9) == pytest.approx(
+        {"step": 0.006, "milestones": 0.006, "cosine": 0, "linear": 0}[schedule], abs=1e-9
+    )
 
 
 def test_cosine_is_torchs_own():

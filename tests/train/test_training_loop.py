@@ -12,8 +12,7 @@ from trained import CPU, assert_same, disturb_global_state, run, training_of, un
 from fishnet_search.data.images import Part
 from fishnet_search.data.pictures import Pictures
 from fishnet_search.errors import TrainingError
-from fishnet_search.task.classification import Evaluation
-from fishnet_search.train import loop
+from fishnet_search.train import classifying
 from fishnet_search.train.checkpoint import from_bytes, to_bytes
 from fishnet_search.train.loop import Outcome
 from fishnet_search.train.normalisation import normalisation_of
@@ -32,8 +31,8 @@ def images():
 
 def test_the_network_learns(images):
     training = run(images, Recipe(epochs=12, batch_size=8, learning_rate=0.1))
-    assert training.epochs[-1].train.loss < training.epochs[0].train.loss
-    assert training.test.top1 > 0.6  # guessing gives 0.33
+    assert training.epochs[-1].train["loss"] < training.epochs[0].train["loss"]
+    assert training.test["top1"] > 0.6  # guessing gives 0.33
 
 
 def test_each_epoch_is_given_as_soon_as_it_is_over(images):
@@ -87,7 +86,7 @@ def test_training_loss_has_label_smoothing_and_validation_loss_has_not(images):
         logits = copy.deepcopy(network).train()(normalisation_of(images.train.pictures)(images.train.images_NCHW))
     log_p = nn.functional.log_softmax(logits, 1)
     expected = -(0.6 * log_p[range(30), images.train.labels_N] + 0.4 * log_p.mean(1)).mean()
-    assert smooth.epochs[0].train.loss == pytest.approx(expected.item(), rel=1e-5)
+    assert smooth.epochs[0].train["loss"] == pytest.approx(expected.item(), rel=1e-5)
     assert smooth.epochs[0].validation == plain.epochs[0].validation
     assert smooth.test == plain.test
 
@@ -132,17 +131,22 @@ def test_the_rate_that_is_told_is_the_one_that_was_used(images):
         ([(0.1, 1.0), (0.2, 1.0), (0.3, 1.0)], 3),
     ],
 )
-def test_the_best_epoch_has_the_highest_top1_then_the_lower_loss_then_comes_first(
+def test_the_best_epoch_has_the_highest_figure_then_the_lower_loss_then_comes_first(
     images, monkeypatch, validation, best
 ):
-    figures = iter([*(Evaluation(loss, top1, 1.0) for top1, loss in validation), Evaluation(0.0, 0.0, 0.0)])
+    figures = iter(
+        [
+            *({"loss": loss, "top1": top1, "top5": 1.0} for top1, loss in validation),
+            {"loss": 0.0, "top1": 0.0, "top5": 0.0},
+        ]
+    )
     evaluated = []
 
     def evaluation(network, batches, **_):
         evaluated.append(copy.deepcopy(network.state_dict()))
         return next(figures)
 
-    monkeypatch.setattr(loop, "evaluate", evaluation)
+    monkeypatch.setattr(classifying, "evaluate", evaluation)
     network = tiny_network()
     training = run(images, network=network)
     assert training.best_epoch == best
@@ -160,7 +164,7 @@ def test_the_best_weights_give_the_validation_figures_and_the_test_figures_again
     best = training.epochs[training.best_epoch - 1]
     for figures, of in ((best.validation, images.validation), (training.test, images.test)):
         guesses = network(normalise(of.images_NCHW)).argmax(1)
-        assert figures.top1 == pytest.approx((guesses == of.labels_N).float().mean().item())
+        assert figures["top1"] == pytest.approx((guesses == of.labels_N).float().mean().item())
 
 
 def test_the_test_part_is_seen_once_and_last(images):
@@ -287,8 +291,8 @@ def test_a_checkpoint_stays_as_it_is_while_the_training_goes_on(images):
 
 
 def test_the_best_weights_of_before_the_start_are_not_forgotten(images, monkeypatch):
-    figures = iter([Evaluation(1.0, top1, 1.0) for top1 in (0.9, 0.5, 0.5, 0.9)])
-    monkeypatch.setattr(loop, "evaluate", lambda *_, **__: next(figures))
+    figures = iter([{"loss": 1.0, "top1": top1, "top5": 1.0} for top1 in (0.9, 0.5, 0.5, 0.9)])
+    monkeypatch.setattr(classifying, "evaluate", lambda *_, **__: next(figures))
     with training_of(images) as first:
         first.next_epoch()
         start = first.checkpoint()
@@ -308,8 +312,8 @@ def test_a_batch_in_parts_is_the_same_step_for_a_network_without_batch_normalisa
     for name, weight in whole.best_weights.items():
         torch.testing.assert_close(split.best_weights[name], weight, rtol=1e-4, atol=1e-6)
     for one, other in zip(whole.epochs, split.epochs, strict=True):
-        assert other.train.loss == pytest.approx(one.train.loss, rel=1e-5)
-        assert other.train.top1 == pytest.approx(one.train.top1)
+        assert other.train["loss"] == pytest.approx(one.train["loss"], rel=1e-5)
+        assert other.train["top1"] == pytest.approx(one.train["top1"])
 
 
 def test_no_part_of_a_batch_has_a_single_image(images):
@@ -378,4 +382,4 @@ def test_a_single_training_image_is_refused(images):
 def test_a_gpu_gives_weights_on_the_cpu_and_nearly_the_same_figures(images):
     training = run(images, device=torch.device("cuda"))
     assert all(weight.device == CPU for weight in training.best_weights.values())
-    assert training.epochs[0].train.loss == pytest.approx(run(images).epochs[0].train.loss, rel=1e-2)
+    assert training.epochs[0].train["loss"] == pytest.approx(run(images).epochs[0].train["loss"], rel=1e-2)
