@@ -108,13 +108,13 @@ class Mirror:
         self.beat()
 
     def report(self, snapshot: TrialRecord) -> None:
-        """Tell the epochs' validation top-1, which Optuna holds for studies of one objective."""
+        """Tell the epochs' validation figures, which Optuna holds for studies of one objective."""
         if len(self.study.directions) == 1 and snapshot.trial in self.here:
             trial = optuna.Trial(self.study, self.here[snapshot.trial])
             told = self.storage.get_trial(self.here[snapshot.trial]).intermediate_values
             for epoch in snapshot.epochs:
                 if epoch.epoch not in told:
-                    trial.report(epoch.validation.top1, epoch.epoch)
+                    trial.report(epoch.validation[snapshot.metric], epoch.epoch)
 
     def tell(self, record: TrialRecord, values: Values) -> None:
         """Tell how a trial ended."""
@@ -122,7 +122,7 @@ class Mirror:
         figures = list(values(record)) if state == TrialState.COMPLETE else None
         attributes = {"trial": record.trial, "owner": self.owner} | ({"record": _packed(record)} if self.shared else {})
         if record.trial not in self.here:
-            epochs = {epoch.epoch: epoch.validation.top1 for epoch in record.epochs}
+            epochs = {epoch.epoch: epoch.validation[record.metric] for epoch in record.epochs}
             alone = len(self.study.directions) == 1
             last = [epochs[max(epochs)]] if epochs and alone and state == TrialState.PRUNED else None
             self.study.add_trial(

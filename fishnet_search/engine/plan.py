@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fishnet_search.data.description import Data
 from fishnet_search.data.images import ImageSet
-from fishnet_search.data.load import load_images
-from fishnet_search.data.sources import classes_of
+from fishnet_search.data.scenes import SceneSet
 from fishnet_search.engine.gauge import Gauge
-from fishnet_search.errors import SpaceError
+from fishnet_search.errors import SpaceError, WeightsError
 from fishnet_search.space.axes import RECIPE
 from fishnet_search.space.candidates import Candidate, Refusal, SpelledSpace
-from fishnet_search.space.design import Search
 from fishnet_search.space.space import load_space
 from fishnet_search.space.spelling import with_recipe
 from fishnet_search.spec.reading import Document
 from fishnet_search.study.record import PublishedRecord, RefusedRecord, StudyRecord, VariantRecord
 from fishnet_search.study.trial import data_record
+from fishnet_search.task.cost import model_cost
+from fishnet_search.task.images import classes_for, images_for
+
+if TYPE_CHECKING:
+    from fishnet_search.study.backbones import Backbones
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,7 @@ class Plan:
 
     study: StudyRecord  # of a search, with the baseline as its only variant
     space: SpelledSpace
-    images: ImageSet
+    images: ImageSet | SceneSet
     accept: Acceptance
 
     def variant(self, found: Candidate | Refusal) -> VariantRecord | RefusedRecord:
@@ -41,6 +45,7 @@ class Acceptance:
 
     space: SpelledSpace
     gauge: Gauge
+    backbones: Backbones | None  # that models begin with
 
     def __call__(self, found: Candidate | Refusal) -> VariantRecord | RefusedRecord:
         """Return the candidate's record, or the sentence it is refused with."""
@@ -50,6 +55,12 @@ class Acceptance:
         if latency is not None and (reason := self._too_slow(latency)) is not None:
             where = self.space.document.where(("constraints", "latency_ms"))
             return RefusedRecord(name=found.name, levels=dict(found.levels), where=where, reason=reason)
+        try:
+            backbone = None if self.backbones is None else self.backbones.of(found.spec)
+        except WeightsError as problem:
+            return RefusedRecord(name=found.name, levels=dict(found.levels), where="backbone_from", reason=str(problem))
+        task = self.space.space.task
+        alone = None if task.kind == "classification" else model_cost(found.spec, task, found.spec.classes).backbone
         return VariantRecord(
             name=found.name,
             levels=dict(found.levels),
@@ -61,6 +72,9 @@ class Acceptance:
             activations=found.cost.activations,
             matches=found.matches,
             latency_ms=latency,
+            backbone=backbone,
+            backbone_params=None if alone is None else alone.params,
+            backbone_macs=None if alone is None else alone.macs,
         )
 
     def _too_slow(self, latency_ms: float) -> str | None:
@@ -70,8 +84,7 @@ class Acceptance:
 
     def _latency_ms(self, found: Candidate) -> float | None:
         space = self.space.space
-        sought = isinstance(space.design, Search) and "latency_ms" in space.design.objectives
-        asked = sought or space.constraints.latency_ms is not None
+        asked = "latency_ms" in space.objectives or space.constraints.latency_ms is not None
         return self.gauge.latency_ms(found.spec) if asked else None
 
 
@@ -85,6 +98,7 @@ def plan_study(
     seeds: int | None = None,
     limit: int | None = None,
     small: bool = False,
+    backbone_from: Path | None = None,
 ) -> Plan:
     """Read a space, load its images and return the study that it asks for.
 
@@ -97,6 +111,7 @@ def plan_study(
         seeds: number of seeds in place of the space's.
         limit: most images in each part of the data.
         small: whether to take the small version of the space.
+        backbone_from: a study or a file with trained weights that the backbones of detectors and segmenters begin with.
 
     Raises:
         SpaceError: the space cannot be read, or its baseline cannot be built or is not feasible.
@@ -104,18 +119,30 @@ def plan_study(
     """
     spelled = load_space(space, small=small)
     wanted = spelled.space.data if data is None else Data(source=data)
-    classes = len(classes_of(wanted))
+    task = spelled.space.task
+    if backbone_from is not None and task.kind == "classification":
+        raise SpaceError(
+            f"--backbone-from {backbone_from}: a classifier is trained from its beginning; the task of the space would "
+            "have to be detection, instance-segmentation or semantic-segmentation"
+        )
+    classes = len(classes_for(task, wanted))
     if classes != spelled.base.classes:
         spelled = load_space(space, classes=classes, small=small)
     if epochs is not None:
         spelled = _with_epochs(spelled, epochs)
-    accept = Acceptance(spelled, Gauge(folder))
+    accept = Acceptance(spelled, Gauge(folder), None if backbone_from is None else _backbones(backbone_from))
     found = [accept(candidate) for candidate in spelled.candidates()]
     if isinstance(found[0], RefusedRecord):
         raise SpaceError(f"{found[0].where}: the baseline: {found[0].reason}; loosen the limit")
     asked = spelled.space
-    side = asked.recipe.short_side(spelled.base.image_size)
-    images = load_images(wanted, side=side, square=_wants_squares(spelled), limit=limit)
+    images = images_for(
+        task,
+        wanted,
+        image_size=spelled.base.image_size,
+        short_side=asked.recipe.short_side(spelled.base.image_size),
+        square=_wants_squares(spelled),
+        limit=limit,
+    )
     study = StudyRecord(
         name=folder.name,
         description=asked.description,
@@ -126,18 +153,25 @@ def plan_study(
         design=asked.design.kind,
         variants=tuple(one for one in found if isinstance(one, VariantRecord)),
         refused=tuple(one for one in found if isinstance(one, RefusedRecord)),
-        objectives=asked.design.objectives if isinstance(asked.design, Search) else ("top1",),
+        objectives=asked.objectives,
         match=None if asked.match is None else asked.match.metric,
         stop=None if asked.stop is None else asked.stop.kind,
         seeds=asked.seeds if seeds is None else tuple(range(seeds)),
         recipe=spelled.baseline.recipe,
         data=data_record(images, limit),
+        task=asked.task,
         workers=asked.workers,
         threads=asked.resources.cpu,
         small=small,
         published=tuple(PublishedRecord(**asdict(figure)) for figure in spelled.published),
     )
     return Plan(study, spelled, images, accept)
+
+
+def _backbones(source: Path) -> Backbones:
+    from fishnet_search.study.backbones import Backbones  # with what trains, which all else here does without
+
+    return Backbones(source)
 
 
 def _wants_squares(spelled: SpelledSpace) -> bool:

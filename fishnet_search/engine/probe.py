@@ -9,11 +9,12 @@ import torch
 
 from fishnet_search.data.images import ImageSet, Part
 from fishnet_search.data.pictures import Pictures
+from fishnet_search.data.scenes import SceneSet
 from fishnet_search.engine.survey import Survey
 from fishnet_search.errors import MeasureError
-from fishnet_search.graph.build import build_graph
-from fishnet_search.network.network import build_network
 from fishnet_search.space.candidates import Candidate
+from fishnet_search.task.images import images_for
+from fishnet_search.task.models import build_model
 from fishnet_search.train.loop import Training
 from fishnet_search.train.memory import out_of_memory
 
@@ -64,9 +65,10 @@ def epoch_seconds(candidate: Candidate, survey: Survey, device: torch.device) ->
     """
     batch = candidate.recipe.batch_size
     try:
-        network = build_network(build_graph(candidate.spec), seed=0)
+        task = survey.space.space.task
+        network = build_model(candidate.spec, task, len(survey.images.classes), seed=0)
         warm = _timed(network, candidate, survey, device, batch)  # the first steps set things up
-        whole = len(survey.images.train.labels)
+        whole = survey.train_images
         steps = max(1, min(MOST_STEPS, int(TIMED_SECONDS / warm * min(batch, whole) / whole)))
         return min(warm, _timed(network, candidate, survey, device, steps * batch))
     except (RuntimeError, MemoryError) as problem:
@@ -80,14 +82,28 @@ def epoch_seconds(candidate: Candidate, survey: Survey, device: torch.device) ->
 
 def _timed(network: torch.nn.Module, candidate: Candidate, survey: Survey, device: torch.device, images: int) -> float:
     """Train on so many images, or on all if they are fewer, and return what all would take."""
-    whole, validation = len(survey.images.train.labels), len(survey.images.validation.labels)
-    few = min(images, whole)
+    task, few = survey.space.space.task, min(images, survey.train_images)
+    some = _random_images(candidate, survey, few) if task.kind == "classification" else _scenes(candidate, survey, few)
+    recipe = candidate.recipe.model_copy(update={"epochs": 1, "learning_rate": 1e-6})  # so few images teach nothing
+    with Training(network, some, recipe, seed=0, device=device, task=task, metric=task.figures[0]) as training:
+        epoch = training.next_epoch()
+    learning = len(some.train) / epoch.images_per_second
+    validating = max(0.0, epoch.seconds - learning)
+    whole = survey.train_images / len(some.train), survey.validation_images / len(some.validation)
+    return learning * whole[0] + validating * whole[1]
+
+
+def _scenes(candidate: Candidate, survey: Survey, few: int) -> ImageSet | SceneSet:
+    """Return the first images: what is in them decides how long a step takes."""
+    size, task = candidate.spec.image_size, survey.space.space.task
+    return images_for(task, survey.data, image_size=size, short_side=size, square=True, limit=few)
+
+
+def _random_images(candidate: Candidate, survey: Survey, few: int) -> ImageSet:
     size, classes = candidate.recipe.short_side(candidate.spec.image_size), survey.images.classes
-    parts = [_random_part(count, size, len(classes)) for count in (few, max(1, round(validation * few / whole)))]
-    random = ImageSet("random", classes, size, train=parts[0], validation=parts[1], test=parts[1], fingerprint="")
-    recipe = candidate.recipe.model_copy(update={"epochs": 1, "learning_rate": 1e-6})  # random images teach nothing
-    with Training(network, random, recipe, seed=0, device=device) as training:
-        return training.next_epoch().seconds * whole / few
+    validation = max(1, round(survey.validation_images * few / survey.train_images))
+    parts = [_random_part(count, size, len(classes)) for count in (few, validation)]
+    return ImageSet("random", classes, size, train=parts[0], validation=parts[1], test=parts[1], fingerprint="")
 
 
 def _random_part(count: int, size: int, classes: int) -> Part:

@@ -21,6 +21,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fishnet_search.data.images import ImageSet, Part
 from fishnet_search.data.pictures import Pictures
+from fishnet_search.data.scenes import SceneSet
 from fishnet_search.engine.overdue import within
 from fishnet_search.study.record import StudyRecord, TrialRecord, VariantRecord
 from fishnet_search.study.training import RankWork, Steps, alone, follow_trial, trial_steps
@@ -37,7 +38,7 @@ SECONDS_TO_EXPLAIN = 10
 class Parcel:
     """Images in numpy's arrays, which all processes of a node read in one place of its memory."""
 
-    images: ImageSet  # those of a pack, whose file all nodes see, are whole; of others the parts are empty
+    images: ImageSet | SceneSet  # those of a pack, whose file all nodes see, and scenes are whole; else parts are empty
     arrays: tuple[tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]], ...]  # bytes, sides, labels a part
 
 
@@ -46,9 +47,9 @@ _EMPTY = Part(
 )
 
 
-def parcel_of(images: ImageSet) -> Parcel:
+def parcel_of(images: ImageSet | SceneSet) -> Parcel:
     """Pack images."""
-    if images.train.pictures.file is not None:
+    if isinstance(images, SceneSet) or images.train.pictures.file is not None:
         return Parcel(images, ())
     arrays = tuple(
         (part.pictures.bytes_B.numpy(), part.pictures.sides_N2.numpy(), part.labels_N.numpy())
@@ -57,9 +58,9 @@ def parcel_of(images: ImageSet) -> Parcel:
     return Parcel(replace(images, train=_EMPTY, validation=_EMPTY, test=_EMPTY), arrays)
 
 
-def images_of(parcel: Parcel) -> ImageSet:
+def images_of(parcel: Parcel) -> ImageSet | SceneSet:
     """Unpack images. They can only be read."""
-    if not parcel.arrays:
+    if isinstance(parcel.images, SceneSet) or not parcel.arrays:
         return parcel.images
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch has no tensors that can only be read

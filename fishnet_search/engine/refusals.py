@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fishnet_search.errors import StudyError
-from fishnet_search.study.record import EVIDENCE, StudyRecord, TrialRecord
+from fishnet_search.study.record import EVIDENCE, StudyRecord, TrialRecord, VariantRecord
 from fishnet_search.study.trial import Trial
 from fishnet_search.train.recipe import Recipe
 
@@ -42,7 +42,8 @@ def refuse_other_settings(study: StudyRecord, records: Sequence[TrialRecord], wh
         where: they are, in an error.
 
     Raises:
-        StudyError: a trial has figures of another recipe, other data, or another architecture of the same name.
+        StudyError: a trial has figures of another recipe, other data, another architecture of the same name, or other
+            weights that its backbone began with.
     """
     variants = {variant.name: variant for variant in study.variants}
     for record in records:
@@ -52,7 +53,10 @@ def refuse_other_settings(study: StudyRecord, records: Sequence[TrialRecord], wh
         differs = [
             *(_differences(record.recipe, variant.recipe) if variant is not None else []),
             *(["other images or another --limit"] if record.data.fingerprint != study.data.fingerprint else []),
+            *([f"the task {record.task.kind} of other settings"] if record.task != study.task else []),
+            *([f"epochs chosen by {record.metric} (now {study.metric})"] if record.metric != study.metric else []),
             *(["another architecture"] if variant is not None and record.spec != variant.spec else []),
+            *(["a backbone of other weights"] if variant is not None and _other_backbone(record, variant) else []),
             *([f"workers {record.workers} (now {study.workers})"] if record.workers != study.workers else []),
         ]
         if differs:
@@ -62,6 +66,12 @@ def refuse_other_settings(study: StudyRecord, records: Sequence[TrialRecord], wh
             )
 
 
+def _other_backbone(record: TrialRecord, variant: VariantRecord) -> bool:
+    """Tell whether they begin with other weights, wherever these lie."""
+    one, other = (None if each.backbone is None else each.backbone.sha256 for each in (record, variant))
+    return one != other
+
+
 def _differences(had: Recipe, asked: Recipe) -> list[str]:
-    now = asked.model_dump()
-    return [f"{field} {value} (now {now[field]})" for field, value in had.model_dump().items() if value != now[field]]
+    now = dict(asked)  # all fields, also those that records leave out
+    return [f"{field} {value} (now {now[field]})" for field, value in had if value != now[field]]

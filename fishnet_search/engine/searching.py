@@ -19,6 +19,7 @@ from fishnet_search.errors import StudyError
 from fishnet_search.space.axes import Range, SpelledAxis, label_of
 from fishnet_search.space.design import Level, Search
 from fishnet_search.study.record import TrialRecord
+from fishnet_search.task.figures import FIGURES
 
 Values = Sequence[float]
 """What a trial came to by each objective, in their order."""
@@ -117,12 +118,12 @@ def params_of(levels: Mapping[str, Level], axes: Mapping[str, SpelledAxis]) -> d
 
 
 def directions(objectives: Sequence[str]) -> list[str]:
-    """Return which way each objective is better, in Optuna's words: accuracy the higher, costs the lower."""
-    return ["maximize" if objective == "top1" else "minimize" for objective in objectives]
+    """Return which way each objective is better, in Optuna's words: figures the higher, costs the lower."""
+    return ["maximize" if objective in FIGURES else "minimize" for objective in objectives]
 
 
 def values_of(objectives: Sequence[str], record: TrialRecord) -> list[float]:
-    """Return what a trial came to by each objective; accuracy is that on validation images, in the best epoch.
+    """Return what a trial came to by each objective; figures are those on validation images, in the best epoch.
 
     Raises:
         StudyError: a record that says it is complete lacks a figure.
@@ -131,10 +132,10 @@ def values_of(objectives: Sequence[str], record: TrialRecord) -> list[float]:
 
 
 def _value(objective: str, record: TrialRecord) -> float:
-    if objective != "top1":
-        value = getattr(record, objective)
+    if objective in FIGURES:
+        value = None if record.best_validation is None else record.best_validation.get(objective)
     else:
-        value = None if record.best_validation is None else record.best_validation.top1
+        value = getattr(record, objective)
     if value is None:
         raise StudyError(
             f"trial {record.trial} is {record.state} but has no {objective}; delete its record and run again"

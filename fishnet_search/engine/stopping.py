@@ -1,4 +1,4 @@
-"""Early stopping: a trial whose validation accuracy lags behind that of others at the same epoch ends there.
+"""Early stopping: a trial whose validation figure lags behind that of others at the same epoch ends there.
 
 Sources: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning, arXiv 1810.05934 (ASHA), and Li et al.
 2018, Hyperband, arXiv 1603.06560, as Optuna has them: a trial that is stopped does not go on later.
@@ -30,10 +30,10 @@ class _Runner:
 class Stopping:
     """Decides after every epoch whether a trial goes on.
 
-    After `first`, `first` × `keep`, `first` × `keep`² ... epochs a trial goes on if its validation top-1 is in the best
-    one of `keep` parts of those that have come as far, itself included; while these are fewer than `keep`, if none is
-    better. Hyperband lets some variants, chosen by their names, skip the first of these hurdles. After its last epoch
-    no trial is stopped.
+    After `first`, `first` × `keep`, `first` × `keep`² ... epochs a trial goes on if its validation figure is in the
+    best one of `keep` parts of those that have come as far, itself included; while these are fewer than `keep`, if none
+    is better. Hyperband lets some variants, chosen by their names, skip the first of these hurdles. After its last
+    epoch no trial is stopped.
 
     Trials are compared only with those that have the same seed, and the same number of epochs before them: a learning
     rate that falls faster makes a trial look better early on. So one that is alone in this runs to its end.
@@ -67,7 +67,7 @@ class Stopping:
             self._runners[record.trial] = _Runner(self._race(record, rule).ask(), [])
         trial, verdicts = self._runners[record.trial].trial, self._runners[record.trial].verdicts
         for epoch in record.epochs[len(verdicts) : record.recipe.epochs - 1]:
-            trial.report(epoch.validation.top1, epoch.epoch)
+            trial.report(epoch.validation[record.metric], epoch.epoch)
             verdicts.append(not trial.should_prune())
         return verdicts
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from fishnet_search.data.description import Data
 from fishnet_search.data.listing import Listing
-from fishnet_search.data.sources import list_images
+from fishnet_search.data.scene_listing import SceneListing
 from fishnet_search.errors import MissingImagesError
 from fishnet_search.space.candidates import Candidate, Refusal, SpelledSpace
 from fishnet_search.space.design import Random, Search
 from fishnet_search.space.enumeration import drawn
 from fishnet_search.space.space import load_space
+from fishnet_search.task.images import list_for
 
 SAMPLE = 200
 """Combinations that are drawn from a space whose candidates a search is to choose."""
@@ -24,13 +25,14 @@ class Survey:
     """The candidates of a space, or of a search's space a sample, and what is no candidate."""
 
     space: SpelledSpace
-    listed: Listing | MissingImagesError  # the latter where the space's own images are not on this machine
+    data: Data  # what the networks are to be trained on
+    listed: Listing | SceneListing | MissingImagesError  # the last where the space's own images are not here
     candidates: tuple[Candidate, ...]  # the baseline first
     refused: tuple[Refusal, ...]
     duplicates: tuple[Refusal, ...]  # the network of an earlier candidate, trained by the same recipe
 
     @property
-    def images(self) -> Listing:
+    def images(self) -> Listing | SceneListing:
         """What there is to train on.
 
         Raises:
@@ -39,6 +41,26 @@ class Survey:
         if isinstance(self.listed, MissingImagesError):
             raise self.listed
         return self.listed
+
+    @property
+    def train_images(self) -> int:
+        """How many there are to learn from.
+
+        Raises:
+            MissingImagesError: they are not here.
+        """
+        images = self.images
+        return len(images.train.labels if isinstance(images, Listing) else images.parts["train"])
+
+    @property
+    def validation_images(self) -> int:
+        """How many there are to choose by.
+
+        Raises:
+            MissingImagesError: they are not here.
+        """
+        images = self.images
+        return len(images.validation.labels if isinstance(images, Listing) else images.parts["validation"])
 
     @property
     def baseline(self) -> Candidate:
@@ -84,8 +106,9 @@ def survey(
         DataError: the images of `data` are missing, or any not laid out as they should be; none of them is opened.
     """
     space = load_space(path, small=small)
-    listed = _own_images(space) if data is None else list_images(Data(source=data))
-    if isinstance(listed, Listing) and len(listed.classes) != space.base.classes:
+    wanted = space.space.data if data is None else Data(source=data)
+    listed = _own_images(space) if data is None else list_for(space.space.task, wanted)
+    if not isinstance(listed, MissingImagesError) and len(listed.classes) != space.base.classes:
         space = load_space(path, classes=len(listed.classes), small=small)
     total = _total(space)
     found: list[Candidate | Refusal] = []
@@ -95,6 +118,7 @@ def survey(
     refusals = [each for each in found if isinstance(each, Refusal)]
     return Survey(
         space,
+        wanted,
         listed,
         candidates=tuple(each for each in found if isinstance(each, Candidate)),
         refused=tuple(each for each in refusals if each.duplicate_of is None),
@@ -102,9 +126,9 @@ def survey(
     )
 
 
-def _own_images(space: SpelledSpace) -> Listing | MissingImagesError:
+def _own_images(space: SpelledSpace) -> Listing | SceneListing | MissingImagesError:
     try:
-        return list_images(space.space.data)
+        return list_for(space.space.task, space.space.data)
     except MissingImagesError as missing:
         return missing
 

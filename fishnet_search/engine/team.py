@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from fishnet_search.data.images import ImageSet
+from fishnet_search.data.scenes import SceneSet
 from fishnet_search.engine.processes import begin
 from fishnet_search.study.record import StudyRecord
 from fishnet_search.study.training import RankWork, Team, alone, follow_trial
@@ -22,7 +23,7 @@ SECONDS_TO_EXPLAIN = 10
 """Between the end of a process and what it has to say of it."""
 
 
-def team_of(study: StudyRecord, images: ImageSet) -> Team:
+def team_of(study: StudyRecord, images: ImageSet | SceneSet) -> Team:
     """Return how the trials of a study find those who train them together with this process."""
     if study.workers == 1:
         return alone
@@ -46,13 +47,19 @@ def team_of(study: StudyRecord, images: ImageSet) -> Team:
 class _Follower:
     """A process with a rank other than 0, on a GPU of its own where there are several."""
 
-    def __init__(self, work: RankWork, images: ImageSet, rank: int, world: int, address: str) -> None:
+    def __init__(self, work: RankWork, images: ImageSet | SceneSet, rank: int, world: int, address: str) -> None:
         threads = torch.get_num_threads()
         self.process, self.connection = begin(_follow, work, images, rank, world, address, threads, gpus=[rank])
 
 
 def _follow(
-    connection: Connection, work: RankWork, images: ImageSet, rank: int, world: int, address: str, threads: int
+    connection: Connection,
+    work: RankWork,
+    images: ImageSet | SceneSet,
+    rank: int,
+    world: int,
+    address: str,
+    threads: int,
 ) -> None:
     torch.set_num_threads(threads)
     try:

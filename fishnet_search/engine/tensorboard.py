@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fishnet_search.study.record import EpochRecord, RefusedRecord, TrialRecord
+from fishnet_search.study.record import LOSS, EpochRecord, RefusedRecord, TrialRecord
 
 if TYPE_CHECKING:
     from tensorboardX.event_file_writer import EventsWriter
@@ -81,13 +81,13 @@ def _files(folder: Path) -> list[Path]:
 
 def _write_epochs(writer: EventsWriter, record: TrialRecord, epochs: Iterable[EpochRecord]) -> None:
     for epoch in epochs:
+        parts = {"train": epoch.train, "validation": epoch.validation}
         figures = {
-            "loss/train": epoch.train.loss,
-            "loss/validation": epoch.validation.loss,
-            "top1/train": epoch.train.top1,
-            "top1/validation": epoch.validation.top1,
-            "learning_rate": epoch.learning_rate,
-        }
+            f"{name}/{part}": measured[name]
+            for name in (LOSS, record.metric)
+            for part, measured in parts.items()
+            if name in measured
+        } | {"learning_rate": epoch.learning_rate}
         _write(writer, _scalars(figures), step=epoch.epoch, at=_time_of(record, epoch.epoch))
 
 
@@ -96,9 +96,9 @@ def _write_end(writer: EventsWriter, record: TrialRecord) -> None:
     from tensorboardX.summary import hparams
 
     best, test = record.best_validation, record.test
-    figures = {} if test is None else {"test/loss": test.loss, "test/top1": test.top1, "test/top5": test.top5}
+    figures = {f"test/{name}": figure for name, figure in (test or {}).items()}
     if best is not None:
-        figures["best/validation_top1"] = best.top1
+        figures[f"best/validation_{record.metric}"] = best[record.metric]
     levels = {axis: _simple(level) for axis, level in record.levels.items()}
     about = levels | {"seed": record.seed, "params": record.params, "macs": record.macs, "state": record.state}
     step, at = record.best_epoch or 0, _time_of(record, len(record.epochs))

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from fishnet_search.data.images import ImageSet
+from fishnet_search.data.scenes import SceneSet
 from fishnet_search.engine.overdue import within
 from fishnet_search.study.record import StudyRecord
 from fishnet_search.study.trial import RankLost, Trial
@@ -19,7 +20,7 @@ class Orders:
     """What a worker knows beside its trials."""
 
     study: StudyRecord
-    images: ImageSet
+    images: ImageSet | SceneSet
     folder: Path
     time_limit: float | None  # seconds a trial
 

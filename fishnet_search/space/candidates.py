@@ -8,9 +8,8 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
-from fishnet_search.cost.ledger import Cost, cost_of
+from fishnet_search.cost.ledger import Cost
 from fishnet_search.errors import SpaceError, SpecError
-from fishnet_search.graph.build import build_graph
 from fishnet_search.space.asked import spelled_pairs, spelled_variants
 from fishnet_search.space.axes import BASE, RECIPE, SpelledAxis, cardinality
 from fishnet_search.space.design import ExplicitList, Grid, Level, OneFactor, Random, Search
@@ -32,6 +31,7 @@ from fishnet_search.space.spelling import known_level, with_recipe
 from fishnet_search.spec.architecture import Architecture
 from fishnet_search.spec.loading import field_locations, with_fields
 from fishnet_search.spec.reading import Document
+from fishnet_search.task.cost import whole_cost
 from fishnet_search.train.recipe import Recipe
 
 MOST_IDLE_DRAWS = 1_000
@@ -89,8 +89,15 @@ class SpelledSpace:
 
     @cached_property
     def base_cost(self) -> Cost:
-        """What limits such as "1.1x base" go by."""
-        return cost_of(build_graph(self.base))
+        """What limits such as "1.1x base" go by.
+
+        Raises:
+            SpaceError: the base does not have what the task takes of it.
+        """
+        try:
+            return whole_cost(self.base, self.space.task)
+        except SpecError as problem:
+            raise SpaceError(f"{self._where('task')}: the base: {problem}") from problem
 
     @cached_property
     def baseline(self) -> Candidate:
@@ -128,7 +135,11 @@ class SpelledSpace:
         except SpecError as problem:
             reason = "; ".join(line.removeprefix(": ") for line in str(problem).splitlines())
             return Refusal(name, chosen, self._where("axes"), reason)
-        return self._within_limits(Candidate(name, chosen, spec, recipe, cost_of(build_graph(spec))))
+        try:
+            cost = whole_cost(spec, self.space.task)
+        except SpecError as problem:
+            return Refusal(name, chosen, self._where("task"), str(problem))
+        return self._within_limits(Candidate(name, chosen, spec, recipe, cost))
 
     def candidates(self) -> Iterator[Candidate | Refusal]:
         """Yield what the design asks for: the baseline, then each network and recipe once; of a search the baseline.
@@ -172,7 +183,7 @@ class SpelledSpace:
         paths = (path for axis in candidate.levels for path in self.axes[axis].paths)
         fields = (path for path in paths if path != BASE and not path.startswith(RECIPE))
         kept = {location for path in fields for location in field_locations(candidate.spec, path, "")}
-        nearest = rescaled(candidate.spec, match.metric, target, match.within, kept)
+        nearest = rescaled(candidate.spec, self.space.task, match.metric, target, match.within, kept)
         name = f"{candidate.name}-same-{match.metric}"
         if nearest.off > match.within:
             reached = written(getattr(nearest.cost, match.metric))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from fishnet_search.spec.architecture import refuse
 from fishnet_search.spec.naming import nearest, shown
 from fishnet_search.spec.value import Number, Value, Whole
+from fishnet_search.task.figures import FIGURES, Figure, task_of, word_of
 
 Scalar = str | int | float | bool
 Level = Scalar | list[Scalar]
 """What an axis stands at, as records and reports have it: a value, or the name of one."""
 
-Objective = Literal["top1", "macs", "params", "activations", "latency_ms"]
+CostName = Literal["macs", "params", "activations", "latency_ms"]
+Objective = Literal[Figure, CostName]
 
 MOST_CANDIDATES = 10_000
 Candidates = Annotated[Whole, Field(ge=1, le=MOST_CANDIDATES)]
@@ -77,30 +80,36 @@ class Search(Value):
     candidates: Candidates = Field(description="how many are tried, the baseline included")
     seed: DrawSeed = Field(0, description="of the sampler")
     objectives: tuple[Objective, ...] = Field(
-        ("top1",), description="what is sought: the best validation accuracy, and the least of costs"
+        (),
+        description="what is sought: the best validation figure, by default the task's first, and the least of costs",
     )
     finalists: Annotated[Whole, Field(ge=1, le=100)] = Field(3, description="trained with all seeds in the end")
 
-    @model_validator(mode="after")
-    def _sampler_takes_the_objectives(self) -> Search:
-        refuse(self._problems())
-        return self
+    def sought(self, figures: Sequence[Figure]) -> tuple[Objective, ...]:
+        """Return the objectives, of a search that names none the first of the task's figures."""
+        return self.objectives or (figures[0],)
 
-    def _problems(self) -> list[tuple[tuple[str], str]]:
-        count, at = len(self.objectives), ("objectives",)
-        if "top1" not in self.objectives:
-            return [(at, "does not have top1, the validation accuracy, without which nothing is learned; add it")]
-        if len(set(self.objectives)) < count:
-            return [(at, "has an objective twice; keep one")]
-        if self.kind == "nsga2" and count < 2:
-            return [(at, "nsga2 weighs two objectives or more; write [top1, macs], or use another kind, such as tpe")]
-        if self.kind in {"cmaes", "evolution"} and count > 1:
-            return [(at, f"{self.kind} has one objective, top1, but here are {count}; use nsga2 or tpe")]
-        return []
+    def unfit(self, figures: Sequence[Figure]) -> str | None:
+        """Say why a task with these figures, or the sampler, does not take the objectives; None if they do."""
+        sought, main = self.sought(figures), figures[0]
+        of_others = [one for one in sought if one in FIGURES and one not in figures]
+        if of_others:
+            there = ", ".join(figures)
+            return f"has {of_others[0]}, a figure of {task_of(of_others[0])}; this task has {there}"
+        if not set(sought) & set(figures):
+            return f"does not have {main}, the validation {word_of(main)}, without which nothing is learned; add it"
+        if len(set(sought)) < len(sought):
+            return "has an objective twice; keep one"
+        metric = next(one for one in sought if one in figures)
+        if self.kind == "nsga2" and len(sought) < 2:
+            return f"nsga2 weighs two objectives or more; write [{metric}, macs], or use another kind, such as tpe"
+        if self.kind in {"cmaes", "evolution"} and len(sought) > 1:
+            return f"{self.kind} has one objective, {metric}, but here are {len(sought)}; use nsga2 or tpe"
+        return None
 
 
 class Stop(Value):
-    """Trials that lag behind in validation accuracy end early."""
+    """Trials that lag behind on validation images end early."""
 
     kind: Literal["asha", "hyperband"]
     first: Annotated[Whole, Field(ge=1, le=100_000)] | None = Field(

@@ -13,15 +13,16 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
-from fishnet_search.cost.ledger import Cost, cost_of
+from fishnet_search.cost.ledger import Cost
 from fishnet_search.errors import SpecError
-from fishnet_search.graph.build import build_graph
 from fishnet_search.spec.architecture import Architecture
 from fishnet_search.spec.fish import FishSpec
 from fishnet_search.spec.loading import with_fields
 from fishnet_search.spec.naming import dotted, shown
 from fishnet_search.spec.stage import DERIVED, Stage
 from fishnet_search.spec.value import Location, Value
+from fishnet_search.task.cost import whole_cost
+from fishnet_search.task.settings import Task
 
 Widths = Mapping[Location, int]
 
@@ -60,7 +61,9 @@ class Attempt:
     off: float
 
 
-def rescaled(spec: Architecture, metric: str, target: int, within: Fraction, kept: Collection[Location]) -> Attempt:
+def rescaled(
+    spec: Architecture, task: Task, metric: str, target: int, within: Fraction, kept: Collection[Location]
+) -> Attempt:
     """Return the network nearest to a cost that is found by other widths.
 
     First all widths are multiplied by a common factor; if that does not come near enough, one or two stages are made
@@ -68,12 +71,13 @@ def rescaled(spec: Architecture, metric: str, target: int, within: Fraction, kep
 
     Args:
         spec: where to start from.
+        task: whose whole model is to have that cost.
         metric: "params", "macs" or "activations".
         target: its value.
         within: the share of the target that the cost may differ by.
         kept: widths that stay as they are.
     """
-    search = _Search(spec, metric, target, kept)
+    search = _Search(spec, task, metric, target, kept)
     best = search.by_common_factor(float(within))
     for _ in range(MOST_ROUNDS):
         if best.off <= within:
@@ -102,8 +106,8 @@ def width_fields(spec: Architecture) -> dict[Location, int]:
 class _Search:
     """Attempts at one network."""
 
-    def __init__(self, spec: Architecture, metric: str, target: int, kept: Collection[Location]) -> None:
-        self.spec, self.metric, self.target, self.kept = spec, metric, target, kept
+    def __init__(self, spec: Architecture, task: Task, metric: str, target: int, kept: Collection[Location]) -> None:
+        self.spec, self.task, self.metric, self.target, self.kept = spec, task, metric, target, kept
         self.all = width_fields(spec)
         self.step = math.lcm(2, *map(_step, _stages(spec)))
         self.links = tuple(_links(spec, kept)) if isinstance(spec, FishSpec) else ()
@@ -163,7 +167,7 @@ class _Search:
         return self.tried[key]
 
     def _made(self, spec: Architecture, widths: Widths) -> Attempt:
-        cost = cost_of(build_graph(spec))
+        cost = whole_cost(spec, self.task)
         return Attempt(widths, spec, cost, abs(getattr(cost, self.metric) / self.target - 1))
 
     def _linked(self, wanted: Widths) -> Widths:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from fishnet_search.data.description import Data
-from fishnet_search.space.axes import Axis, name_problem
-from fishnet_search.space.design import Design, ExplicitList, Grid, Level, Resources, Search, Stopping
+from fishnet_search.space.axes import RECIPE, Axis, name_problem
+from fishnet_search.space.design import Design, ExplicitList, Grid, Level, Objective, Resources, Search, Stopping
 from fishnet_search.space.limits import Limits
 from fishnet_search.space.matching import Match
 from fishnet_search.space.published import Published
@@ -17,7 +17,8 @@ from fishnet_search.space.small import SMALL
 from fishnet_search.spec.architecture import refuse
 from fishnet_search.spec.naming import nearest
 from fishnet_search.spec.value import Problem, Value, Whole
-from fishnet_search.train.recipe import Recipe
+from fishnet_search.task.settings import Classification, Task
+from fishnet_search.train.recipe import Recipe, foreign_fields, label_problems, scene_problems
 
 MOST_SEEDS = 10_000
 
@@ -41,6 +42,9 @@ class Space(Value):
         description="axis -> level that the others are compared with; by default the first, or what the base has",
     )
     constraints: Limits = Limits()
+    task: Task = Field(
+        Classification(), description="what is to be found in images: a word, or a kind with more to say"
+    )
     match: Match | None = Field(None, description="give each candidate a twin that costs what the baseline does")
     design: Design = Grid()
     stop: Stopping | None = Field(None, description="how trials that lag behind are ended early")
@@ -75,11 +79,33 @@ class Space(Value):
             kind = self.design.kind
             yield ("axes",), f"are missing, which {kind} is to vary; without a design the base alone is trained"
         yield from ((("axes", name), sentence) for name in self.axes if (sentence := name_problem(name)))
+        yield from self._recipe_problems()
         if isinstance(self.design, ExplicitList):
             names = self.design.variants
             yield from ((("design", "variants", one), sentence) for one in names if (sentence := name_problem(one)))
         if isinstance(self.design, Search) and self.match:
             yield ("match",), "does not go with a search; make its metric one of the objectives, or constrain it"
-        if isinstance(self.design, Search) and self.stop and len(self.design.objectives) > 1:
-            count = len(self.design.objectives)
-            yield ("stop",), f"goes by one objective, top1, but the search has {count}; remove it, or all but top1"
+        if not isinstance(self.design, Search):
+            return
+        if unfit := self.design.unfit(self.task.figures):
+            yield ("design", "objectives"), unfit
+        elif self.stop and (count := len(self.objectives)) > 1:
+            metric = next(one for one in self.objectives if one in self.task.figures)
+            yield (
+                ("stop",),
+                f"goes by one objective, {metric}, but the search has {count}; remove it, or all but {metric}",
+            )
+
+    def _recipe_problems(self) -> Iterator[Problem]:
+        problems = label_problems if self.task.kind == "classification" else scene_problems
+        yield from ((("recipe", *location), sentence) for location, sentence in problems(self.recipe))
+        foreign = {f"{RECIPE}{field}" for field in foreign_fields(self.task.kind)}
+        for name, axis in self.axes.items():
+            for path in sorted(foreign.intersection(axis.path)):
+                yield ("axes", name, "path"), f"{path} means nothing for {self.task.kind}; vary another field"
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is sought; without a search the first of the task's figures."""
+        figures = self.task.figures
+        return self.design.sought(figures) if isinstance(self.design, Search) else (figures[0],)

@@ -17,6 +17,7 @@ from fishnet_search.spec.architecture import refuse
 from fishnet_search.spec.naming import nearest, shown
 from fishnet_search.spec.reading import Document, read_yaml, validated
 from fishnet_search.spec.value import Problem, Value
+from fishnet_search.task.figures import FIGURES
 
 STATEMENT = "statement"
 """The metric of what a source says without a figure."""
@@ -55,6 +56,19 @@ class Figures(Value):
     macs: Count = Field(None, description="multiply-accumulates of one image, such as 6.45G")
     top1: Percentage = Field(None, description="accuracy, such as 78.14%")
     top5: Percentage = Field(None, description="accuracy of the best five guesses")
+    ap: Percentage = Field(None, description="COCO's average precision of boxes")
+    ap50: Percentage = Field(None, description="the same at IoU 0.5")
+    ap75: Percentage = Field(None, description="the same at IoU 0.75")
+    ap_small: Percentage = Field(None, description="the same of small objects")
+    ap_medium: Percentage = Field(None, description="the same of objects of medium size")
+    ap_large: Percentage = Field(None, description="the same of large objects")
+    map50: Percentage = Field(None, description="VOC's mean average precision, as from 2010 on")
+    map50_11: Percentage = Field(None, description="VOC's mean average precision, as in 2007")
+    mask_ap: Percentage = Field(None, description="COCO's average precision of masks")
+    mask_ap50: Percentage = Field(None, description="the same at IoU 0.5")
+    mask_ap75: Percentage = Field(None, description="the same at IoU 0.75")
+    miou: Percentage = Field(None, description="intersection over union of a class, mean over classes")
+    pixel_accuracy: Percentage = Field(None, description="fraction of pixels whose class is guessed right")
     top1_error: Percentage = Field(None, description="in place of top1, if that is what the source gives")
     map: Percentage = Field(None, description="mean average precision of a detector")
     ap_gain: Percentage = Field(None, description="average precision of a detector, less that of another's")
@@ -77,7 +91,7 @@ class Figures(Value):
         for metric in ("params", "macs"):
             if (count := getattr(self, metric)) is not None:
                 yield metric, float(count.number), self.note
-        for metric in ("top1", "top5", "map", "ap_gain"):
+        for metric in (*FIGURES, "map", "ap_gain"):
             if (share := getattr(self, metric)) is not None:
                 yield metric, float(share), self.note
         if self.top1_error is not None:
@@ -120,7 +134,7 @@ class PublishedFigure:
     """One published figure of one variant."""
 
     variant: str
-    metric: str  # "top1", "top5", "params", "macs", "map", "ap_gain" or "statement"
+    metric: str  # a figure, "params", "macs", "map", "ap_gain" or "statement"
     value: float | None  # fractions for accuracies; None for a statement
     setting: str
     source: str  # its title

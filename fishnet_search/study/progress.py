@@ -12,13 +12,15 @@ from pydantic import ValidationError
 from fishnet_search.errors import StudyError
 from fishnet_search.spec.value import Value
 from fishnet_search.study.record import State
+from fishnet_search.task.figures import Figure
 
 
 class Best(Value):
-    """The highest validation top-1 so far, and whose it is."""
+    """The highest validation figure so far, and whose it is."""
 
     trial: str
-    top1: float
+    metric: Figure
+    value: float
 
 
 class Running(Value):
@@ -27,7 +29,7 @@ class Running(Value):
     trial: str
     epoch: int  # passes that are over
     epochs: int  # that its recipe asks for
-    top1: float | None  # validation, of the last pass
+    value: float | None  # validation, of the last pass, by the study's metric
     epoch_seconds: float | None  # of the last pass
 
 
@@ -50,7 +52,7 @@ class Progress(Value):
 class ProgressRecord(Value):
     """What a process that runs a study tells others; the records are the truth once it has ended."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     pid: int
     host: str
     started: str

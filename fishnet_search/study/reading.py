@@ -12,6 +12,7 @@ import gc
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain
 from math import nan
 from pathlib import Path
@@ -23,8 +24,9 @@ import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from fishnet_search.spec.families import FAMILIES, Spec
-from fishnet_search.study.epochs import FIGURES, Epochs
+from fishnet_search.study.epochs import Epochs, rows_of, train_figures, validation_figures
 from fishnet_search.study.record import (
+    LOSS,
     DataRecord,
     Environment,
     EpochRecord,
@@ -35,8 +37,11 @@ from fishnet_search.study.record import (
     StudyRecord,
     TrialRecord,
     VariantRecord,
+    needed_figures,
 )
 from fishnet_search.study.store import read_study, read_trial, record_files
+from fishnet_search.task.figures import TaskName
+from fishnet_search.task.settings import Task
 from fishnet_search.train.recipe import Recipe
 
 _Known = dict[tuple[str | bytes, ...], Any]
@@ -54,7 +59,8 @@ def study_and_evidence(folder: Path) -> tuple[StudyRecord, tuple[TrialRecord, ..
     known: _Known = {}
     with _no_collection():
         study = _study(folder, known)
-        return study, tuple(_trial(path, known) for path in record_files(folder))
+        decoder = _trial_decoder(study.task.kind)
+        return study, tuple(_trial(path, study, decoder, known) for path in record_files(folder))
 
 
 @contextmanager
@@ -82,25 +88,40 @@ def _study(folder: Path, known: _Known) -> StudyRecord:
         return read_study(folder)  # which says what is wrong
 
 
-def _trial(path: Path, known: _Known) -> TrialRecord:
+def _trial(path: Path, study: StudyRecord, decoder: msgspec.json.Decoder[Any], known: _Known) -> TrialRecord:
     try:
         with path.open("rb", buffering=0) as file:
-            plain = _TRIAL.decode(file.read())
-        return TrialRecord.model_construct(**_checked(plain, known) | {"epochs": _epochs(plain.epochs)})
+            plain = decoder.decode(file.read())
+        fields = _checked(plain, known) | {"epochs": _epochs(plain.epochs, study.task.kind)}
+        record = TrialRecord.model_construct(**fields)
     except _REFUSED:
         return read_trial(path)  # which says what is wrong
+    return record if _is_sound(record, study) else read_trial(path)
 
 
-def _epochs(plain: Sequence[msgspec.Struct]) -> Epochs:
+def _is_sound(record: TrialRecord, study: StudyRecord) -> bool:
+    """Tell whether a record is of the study's task and has what it is judged by, in every epoch and in the test."""
+    if (record.task, record.metric) != (study.task, study.metric):
+        return False
+    needed = needed_figures(record.task, record.metric)
+    rows = [rows_of(record.task.kind).index(f"validation.{name}") for name in needed]
+    of_epochs = record.epochs.figures[rows] if isinstance(record.epochs, Epochs) else np.empty(0)
+    test = record.test
+    of_test = test is None or needed <= test.keys() <= {LOSS, *record.task.figures}
+    return of_test and not np.isnan(of_epochs).any()
+
+
+def _epochs(plain: Sequence[msgspec.Struct], task: TaskName) -> Epochs:
     """Keep epochs as an array, by way of bytes: the quickest of the ways that were tried."""
+    names = rows_of(task)
     if not plain:
-        return Epochs(np.empty((len(FIGURES), 0)))
+        return Epochs(np.empty((len(names), 0)), task)
     epoch, learning_rate, train, validation, *others, peaks = zip(*map(msgspec.structs.astuple, plain), strict=True)
     parts = (zip(*map(msgspec.structs.astuple, part), strict=True) for part in (train, validation))
     numbers = [nan if peak is None else peak for peak in peaks]
     columns = chain([epoch, learning_rate], *parts, others, [numbers])
-    figures = struct.pack(f"{len(FIGURES) * len(plain)}d", *chain.from_iterable(columns))
-    return Epochs(np.frombuffer(figures).reshape(len(FIGURES), len(plain)))
+    figures = struct.pack(f"{len(names) * len(plain)}d", *chain.from_iterable(columns))
+    return Epochs(np.frombuffer(figures).reshape(len(names), len(plain)), task)
 
 
 def _checked(plain: msgspec.Struct, known: _Known) -> dict[str, Any]:
@@ -166,6 +187,7 @@ _RULES: dict[str, TypeAdapter[Any]] = {
     "recipe": TypeAdapter(Recipe),
     "data": TypeAdapter(DataRecord),
     "test": TypeAdapter(Evaluation | None),
+    "task": TypeAdapter(Task),
     "failure": TypeAdapter(Failure | None),
     "environment": TypeAdapter(Environment),
     "refused": TypeAdapter(tuple[RefusedRecord, ...]),
@@ -181,10 +203,23 @@ _PARTS = {(family, name): rules for family, model in FAMILIES.items() for name, 
 
 _RAW = dict.fromkeys(_RULES, msgspec.Raw)
 _EXACT = msgspec.Meta(ge=-(2**53), le=2**53)  # as a number of 64 bits
-_FIGURES = _plain(Evaluation)
-_EPOCH = _plain(EpochRecord, epoch=Annotated[int, _EXACT], train=_FIGURES, validation=_FIGURES)
 _VARIANT = _plain(VariantRecord, **_RAW)
 _STUDY = msgspec.json.Decoder(_plain(StudyRecord, **_RAW | {"variants": _many(_VARIANT)}))
-_TRIAL = msgspec.json.Decoder(_plain(TrialRecord, **_RAW | {"epochs": _many(_EPOCH)}))
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@cache
+def _trial_decoder(task: TaskName) -> msgspec.json.Decoder[Any]:
+    """Return what reads the trials of a task. Of classification every epoch has all figures, of others as may be."""
+    train = _evaluation([(name, float) for name in train_figures(task)])
+    if task == "classification":
+        validation = train
+    else:
+        validation = _evaluation([(name, float, nan) for name in validation_figures(task)])
+    epoch = _plain(EpochRecord, epoch=Annotated[int, _EXACT], train=train, validation=validation)
+    return msgspec.json.Decoder(_plain(TrialRecord, **_RAW | {"epochs": _many(epoch)}))
+
+
+def _evaluation(fields: Sequence[tuple[str, type[float]] | tuple[str, type[float], float]]) -> Any:
+    return msgspec.defstruct("Evaluation", fields, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True)

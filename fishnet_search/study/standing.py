@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from fishnet_search.errors import StudyError
 from fishnet_search.study.progress import Best
 from fishnet_search.study.record import FORMAT, State
 from fishnet_search.study.store import trial_name
+from fishnet_search.task.figures import Figure
 
 SEARCHES = ("tpe", "nsga2", "cmaes", "evolution")
 """Designs whose candidates are not known before they are tried."""
@@ -25,12 +26,8 @@ class _Glance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class _Figures(TypedDict):  # a dictionary: epochs are many, and objects of a model take four times as long
-    top1: float
-
-
-class _Epoch(TypedDict):
-    validation: _Figures
+class _Epoch(TypedDict):  # a dictionary: epochs are many, and objects of a model take four times as long
+    validation: dict[str, float]
 
 
 class _Failure(_Glance):
@@ -42,8 +39,15 @@ class _Trial(_Glance):
     format: Literal[4]
     trial: str
     state: State
+    metric: Figure = "top1"
     epochs: tuple[_Epoch, ...]
     failure: _Failure | None
+
+    @model_validator(mode="after")
+    def _epochs_have_the_metric(self) -> _Trial:
+        if any(self.metric not in epoch["validation"] for epoch in self.epochs):
+            raise ValueError(f"an epoch lacks {self.metric} of the validation images")
+        return self
 
 
 class _Variant(_Glance):
@@ -94,7 +98,7 @@ def standing_of(folder: Path) -> Standing:
     paths = [path for path in sorted((folder / "trials").glob("*.json")) if path.stem in names]
     trials = [_read(_Trial, path) for path in paths]
     bests = [
-        Best(trial=trial.trial, top1=max(epoch["validation"]["top1"] for epoch in trial.epochs))
+        Best(trial=trial.trial, metric=trial.metric, value=_best(trial))
         for trial in trials
         if trial.epochs and trial.state != "failed"
     ]
@@ -103,7 +107,7 @@ def standing_of(folder: Path) -> Standing:
         planned=_planned(study),
         states=Counter(trial.state for trial in trials),
         refused=len(study.refused),
-        best=max(bests, key=lambda best: best.top1, default=None),
+        best=max(bests, key=lambda best: best.value, default=None),
         failures={
             trial.trial: f"{trial.failure.type}: {trial.failure.message.partition(chr(10))[0]}"
             for trial in trials
@@ -111,6 +115,10 @@ def standing_of(folder: Path) -> Standing:
         },
         interrupted=tuple(trial.trial for trial in trials if trial.state == "interrupted"),
     )
+
+
+def _best(trial: _Trial) -> float:
+    return max(epoch["validation"][trial.metric] for epoch in trial.epochs)
 
 
 def _planned(study: _Study) -> int | None:

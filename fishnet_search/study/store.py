@@ -15,7 +15,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
@@ -26,6 +26,7 @@ from pydantic import BaseModel, ValidationError
 from fishnet_search.errors import StudyError
 from fishnet_search.spec.naming import nearest
 from fishnet_search.study.record import StudyRecord, TrialRecord
+from fishnet_search.task.findings import Findings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -87,6 +88,11 @@ def weights_file(folder: Path, trial: str) -> Path:
     return folder / "trials" / f"{trial}.safetensors"
 
 
+def findings_file(folder: Path, trial: str) -> Path:
+    """Return where a trial's findings are, in tasks that have any."""
+    return folder / "findings" / f"{trial}.json"
+
+
 def checkpoint_file(folder: Path, trial: str) -> Path:
     """Return where a trial that is not over keeps what it needs to go on."""
     return folder / "trials" / f"{trial}.checkpoint"
@@ -122,6 +128,17 @@ def read_trial(path: Path) -> TrialRecord:
         StudyError: it is damaged, or of another version of fishnet-search.
     """
     return _read(TrialRecord, path, "run the study again to do that trial anew")
+
+
+def read_findings(folder: Path, trials: Iterable[TrialRecord]) -> dict[str, Findings]:
+    """Return what the networks of trials found, by the trial's name, of those that have any.
+
+    Raises:
+        StudyError: a file is damaged.
+    """
+    files = {trial.trial: findings_file(folder, trial.trial) for trial in trials}
+    remedy = "remove the file, and the report leaves it out"
+    return {name: _read(Findings, file, remedy) for name, file in files.items() if file.is_file()}
 
 
 def mended_trials(folder: Path) -> tuple[tuple[TrialRecord, ...], tuple[str, ...]]:

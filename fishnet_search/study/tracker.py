@@ -33,7 +33,7 @@ class Tracker:
         self._ended: Counter[State] = Counter()
         self._refused = 0
         self._running: dict[str, TrialRecord] = {}
-        self._bests: dict[str, float] = {}  # of running trials
+        self._bests: dict[str, Best] = {}  # of running trials
         self._best: Best | None = None  # of those that are over
         self._lengths = [0, 0]  # epochs and trials that trained them to the end, whoever set it
         self._epochs_here = 0
@@ -58,14 +58,13 @@ class Tracker:
             self._began = self._clock() if self._began is None else self._began
             self._running[snapshot.trial] = snapshot
             if snapshot.epochs:
-                self._bests[snapshot.trial] = _best_top1(snapshot)
+                self._bests[snapshot.trial] = _best(snapshot)
 
     def epoch_ended(self, snapshot: TrialRecord) -> None:
         """See `Observer`."""
         with self._lock:
             self._running[snapshot.trial] = snapshot
-            last = snapshot.epochs[-1].validation.top1
-            self._bests[snapshot.trial] = max(last, self._bests.get(snapshot.trial, last))
+            self._bests[snapshot.trial] = _best(snapshot, self._bests.get(snapshot.trial))
             self._epochs_here += 1
             self._last_epoch = self._clock()
 
@@ -103,14 +102,13 @@ class Tracker:
             self._lengths[0] += len(record.epochs)
             self._lengths[1] += 1
         if record.state != "failed" and record.epochs:
-            top1 = _best_top1(record)
-            if self._best is None or top1 > self._best.top1:
-                self._best = Best(trial=record.trial, top1=top1)
+            best = _best(record)
+            if self._best is None or best.value > self._best.value:
+                self._best = best
 
     def _best_so_far(self) -> Best | None:
-        bests = [] if self._best is None else [self._best]
-        bests += [Best(trial=trial, top1=top1) for trial, top1 in self._bests.items()]
-        return max(bests, key=lambda best: best.top1, default=None)
+        bests = [*([] if self._best is None else [self._best]), *self._bests.values()]
+        return max(bests, key=lambda best: best.value, default=None)
 
     def _seconds_left(self) -> float | None:
         recipes = [snapshot.recipe.epochs for snapshot in self._running.values()]
@@ -179,13 +177,18 @@ def _running(snapshot: TrialRecord) -> Running:
         trial=snapshot.trial,
         epoch=len(snapshot.epochs),
         epochs=snapshot.recipe.epochs,
-        top1=None if last is None else last.validation.top1,
+        value=None if last is None else last.validation[snapshot.metric],
         epoch_seconds=None if last is None else last.seconds,
     )
 
 
-def _best_top1(record: TrialRecord) -> float:
-    return max(epoch.validation.top1 for epoch in record.epochs)
+def _best(record: TrialRecord, before: Best | None = None) -> Best:
+    """Return the best of a trial; of all its epochs, or of the last one and what was the best before it."""
+    epochs = record.epochs if before is None else record.epochs[-1:]
+    value = max(epoch.validation[record.metric] for epoch in epochs)
+    if before is not None and before.value >= value:
+        return before
+    return Best(trial=record.trial, metric=record.metric, value=value)
 
 
 def _now() -> str:

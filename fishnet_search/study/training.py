@@ -14,14 +14,18 @@ from typing import Any
 
 import torch
 from safetensors.torch import save as to_safetensors
+from torch import nn
 
 from fishnet_search.data.images import ImageSet
-from fishnet_search.graph.build import build_graph
-from fishnet_search.network.network import build_network
-from fishnet_search.study.record import EpochRecord, Evaluation, Failure, State, StudyRecord, TrialRecord
-from fishnet_search.study.store import checkpoint_file, weights_file, write_whole
+from fishnet_search.data.scenes import SceneSet
+from fishnet_search.study.backbones import backbone_weights
+from fishnet_search.study.record import EpochRecord, Failure, State, StudyRecord, TrialRecord
+from fishnet_search.study.store import checkpoint_file, findings_file, weights_file, write_record, write_whole
 from fishnet_search.study.trial import RankLost, Trial, best_epoch_of, draft_of
-from fishnet_search.task import classification
+from fishnet_search.task.backbone import freeze, load_backbone, with_norm
+from fishnet_search.task.figures import Figure
+from fishnet_search.task.models import build_model
+from fishnet_search.task.settings import Task
 from fishnet_search.train.checkpoint import Checkpoint, DamagedCheckpoint, from_bytes, to_bytes
 from fishnet_search.train.device import choose_device
 from fishnet_search.train.epoch import Epoch
@@ -50,6 +54,8 @@ class RankWork:
     trial: Trial
     start: Checkpoint | None
     micro_batches: int
+    task: Task
+    metric: Figure  # that the best epoch is chosen by
 
 
 Team = Callable[[RankWork], AbstractContextManager[Ranks]]
@@ -64,7 +70,7 @@ def alone(_: RankWork) -> AbstractContextManager[Ranks]:
 def trial_steps(
     trial: Trial,
     study: StudyRecord,
-    images: ImageSet,
+    images: ImageSet | SceneSet,
     folder: Path,
     *,
     team: Team = alone,
@@ -100,17 +106,17 @@ def trial_steps(
             torch.cuda.empty_cache()
 
 
-def follow_trial(work: RankWork, images: ImageSet, ranks: Ranks) -> None:
+def follow_trial(work: RankWork, images: ImageSet | SceneSet, ranks: Ranks) -> None:
     """Do the share of a rank other than 0, for as long as rank 0 goes on."""
     device = choose_device()
     with _training(work, images, ranks, device) as training:
         training.follow()
 
 
-def _training(work: RankWork, images: ImageSet, ranks: Ranks, device: torch.device) -> Training:
+def _training(work: RankWork, images: ImageSet | SceneSet, ranks: Ranks, device: torch.device) -> Training:
     variant, seed = work.trial.variant, work.trial.seed
     return Training(
-        build_network(build_graph(variant.spec), seed=seed).to(device),
+        _model(work, len(images.classes), device),
         images,
         variant.recipe,
         seed=seed,
@@ -118,13 +124,27 @@ def _training(work: RankWork, images: ImageSet, ranks: Ranks, device: torch.devi
         start=work.start,
         micro_batches=work.micro_batches,
         ranks=ranks,
+        task=work.task,
+        metric=work.metric,
     )
+
+
+def _model(work: RankWork, classes: int, device: torch.device) -> nn.Module:
+    variant = work.trial.variant
+    model = build_model(variant.spec, work.task, classes, seed=work.trial.seed)
+    if variant.backbone is not None:
+        load_backbone(model, backbone_weights(variant.backbone, variant.spec), where=variant.backbone.file)
+    if variant.recipe.frozen_stages:
+        freeze(model, variant.recipe.frozen_stages)
+    return with_norm(model.to(device), variant.recipe.norm)
 
 
 class _Attempt:
     """A trial from its beginning or from its checkpoint to its end, with each batch in so many parts."""
 
-    def __init__(self, trial: Trial, study: StudyRecord, images: ImageSet, folder: Path, micro_batches: int) -> None:
+    def __init__(
+        self, trial: Trial, study: StudyRecord, images: ImageSet | SceneSet, folder: Path, micro_batches: int
+    ) -> None:
         self.trial, self.study, self.images, self.folder = trial, study, images, folder
         self.draft = draft_of(trial, study).model_copy(update={"micro_batches": micro_batches})
         self.file = checkpoint_file(folder, trial.name)
@@ -136,7 +156,7 @@ class _Attempt:
     def steps(self, team: Team, checkpoint_share: float) -> Steps:
         precision = precision_of(self.trial.variant.recipe.precision, choose_device()).name
         self.draft = self.draft.model_copy(update={"precision": precision})
-        work = RankWork(self.trial, self.checkpoint(), self.draft.micro_batches)
+        work = RankWork(self.trial, self.checkpoint(), self.draft.micro_batches, self.draft.task, self.draft.metric)
         if work.start is not None:
             self.epochs = tuple(map(_epoch_record, work.start.epochs))
             self.before = sum(epoch.seconds for epoch in work.start.epochs)
@@ -151,11 +171,13 @@ class _Attempt:
                     saved, cost = time.perf_counter(), time.perf_counter() - now
                 goes_on = yield self.record("interrupted")
             if not training.done:
-                yield self.record("pruned", best_epoch=best_epoch_of(self.epochs))
+                yield self.record("pruned", best_epoch=best_epoch_of(self.epochs, self.draft.metric))
                 return
             outcome = training.outcome()
         write_whole(weights_file(self.folder, self.trial.name), to_safetensors(dict(outcome.best_weights)))
-        yield self.record("complete", best_epoch=outcome.best_epoch, test=_evaluation(outcome.test))
+        if outcome.findings is not None:
+            write_record(findings_file(self.folder, self.trial.name), outcome.findings)
+        yield self.record("complete", best_epoch=outcome.best_epoch, test=dict(outcome.test))
 
     def record(self, state: State, **outcome: Any) -> TrialRecord:
         """Return the trial as it stands."""
@@ -178,14 +200,10 @@ def _epoch_record(epoch: Epoch) -> EpochRecord:
     return EpochRecord(
         epoch=epoch.epoch,
         learning_rate=epoch.learning_rate,
-        train=_evaluation(epoch.train),
-        validation=_evaluation(epoch.validation),
+        train=dict(epoch.train),
+        validation=dict(epoch.validation),
         seconds=round(epoch.seconds, 3),
         images_per_second=round(epoch.images_per_second, 1),
         waiting=round(epoch.waiting, 4),
         peak_memory_mb=epoch.peak_memory_mb,
     )
-
-
-def _evaluation(figures: classification.Evaluation) -> Evaluation:
-    return Evaluation(loss=figures.loss, top1=figures.top1, top5=figures.top5)

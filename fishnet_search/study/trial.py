@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import torch
 
 from fishnet_search.data.images import ImageSet
+from fishnet_search.data.scenes import SceneSet
 from fishnet_search.study.environment import environment
 from fishnet_search.study.record import DataRecord, EpochRecord, Failure, StudyRecord, TrialRecord, VariantRecord
 from fishnet_search.study.store import trial_name
+from fishnet_search.task.figures import Figure
+from fishnet_search.task.settings import Classification
 from fishnet_search.train.device import choose_device
+from fishnet_search.train.epoch import best_of
 from fishnet_search.train.normalisation import normalisation_of
 
 
@@ -32,7 +37,12 @@ class Trial:
     def key(self, study: StudyRecord) -> str:
         """Return what the trial is known by, whatever it is called: equal keys give equal figures."""
         parts = [self.variant.identity, self.variant.recipe.model_dump(), study.data.fingerprint, self.seed]
-        return hashlib.sha256(json.dumps([*parts, study.workers]).encode()).hexdigest()
+        parts.append(study.workers)
+        if (study.task, study.metric) != (Classification(), "top1"):  # which were all there was once
+            parts += [study.task.model_dump(), study.metric]
+        if self.variant.backbone is not None:
+            parts.append(self.variant.backbone.sha256)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 class RankLost(Exception):  # noqa: N818 - nobody's mistake: the trial goes on from its checkpoint
@@ -41,7 +51,9 @@ class RankLost(Exception):  # noqa: N818 - nobody's mistake: the trial goes on f
 
 def pruned(snapshot: TrialRecord) -> TrialRecord:
     """Return the record of a trial that was stopped early where it stands."""
-    return snapshot.model_copy(update={"state": "pruned", "best_epoch": best_epoch_of(snapshot.epochs)})
+    return snapshot.model_copy(
+        update={"state": "pruned", "best_epoch": best_epoch_of(snapshot.epochs, snapshot.metric)}
+    )
 
 
 def failed(snapshot: TrialRecord, kind: str, message: str, told: str = "") -> TrialRecord:
@@ -63,6 +75,9 @@ def draft_of(trial: Trial, study: StudyRecord) -> TrialRecord:
         spec=trial.variant.spec,
         recipe=trial.variant.recipe,
         data=study.data,
+        task=study.task,
+        metric=study.metric,
+        backbone=trial.variant.backbone,
         params=trial.variant.params,
         macs=trial.variant.macs,
         activations=trial.variant.activations,
@@ -78,7 +93,7 @@ def draft_of(trial: Trial, study: StudyRecord) -> TrialRecord:
     )
 
 
-def data_record(images: ImageSet, limit: int | None) -> DataRecord:
+def data_record(images: ImageSet | SceneSet, limit: int | None) -> DataRecord:
     """Describe the images for a record."""
     normalise = normalisation_of(images.train.pictures)
     return DataRecord(
@@ -86,17 +101,19 @@ def data_record(images: ImageSet, limit: int | None) -> DataRecord:
         limit=limit,
         split=images.split,
         skipped=images.skipped,
+        dropped=images.dropped if isinstance(images, SceneSet) else (),
+        clipped=images.clipped if isinstance(images, SceneSet) else 0,
         fingerprint=images.fingerprint,
         class_names=images.classes,
         mean=normalise.mean.tolist(),
         std=normalise.std.tolist(),
         image_size=images.image_size,
-        train_images=len(images.train.labels_N),
-        validation_images=len(images.validation.labels_N),
-        test_images=len(images.test.labels_N),
+        train_images=len(images.train),
+        validation_images=len(images.validation),
+        test_images=len(images.test),
     )
 
 
-def best_epoch_of(epochs: tuple[EpochRecord, ...]) -> int | None:
-    """Return the epoch that validation liked best, the earliest of equals; None before the first."""
-    return max(epochs, key=lambda epoch: (epoch.validation.top1, -epoch.validation.loss)).epoch if epochs else None
+def best_epoch_of(epochs: Sequence[EpochRecord], metric: Figure) -> int | None:
+    """Return the epoch that validation liked best by a figure; None before the first."""
+    return best_of(epochs, metric).epoch if epochs else None

@@ -17,7 +17,7 @@ from optuna.trial import FixedTrial, TrialState
 
 from fishnet_search.engine.searching import directions, finalists_of, params_of, sampler_of, suggested, values_of
 from fishnet_search.errors import StudyError
-from fishnet_search.study.record import EpochRecord, Evaluation, TrialRecord
+from fishnet_search.study.record import EpochRecord, TrialRecord
 from tests.engine.axes import ask, begin, design, listed, ranged, search, space
 
 KINDS = ["tpe", "nsga2", "cmaes", "evolution"]
@@ -273,11 +273,11 @@ def test_accuracy_is_sought_high_and_costs_low():
 
 def record(top1=(0.5, 0.8), best_epoch=2, latency_ms=None):
     epochs = tuple(
-        EpochRecord.model_construct(epoch=i + 1, validation=Evaluation(loss=1.0, top1=value, top5=1.0))
+        EpochRecord.model_construct(epoch=i + 1, validation={"loss": 1.0, "top1": value, "top5": 1.0})
         for i, value in enumerate(top1)
     )
     costs = {"params": 10, "macs": 200, "activations": 30, "latency_ms": latency_ms}
-    test = Evaluation(loss=1.0, top1=0.99, top5=1.0)
+    test = {"loss": 1.0, "top1": 0.99, "top5": 1.0}
     return TrialRecord.model_construct(
         trial="t", state="complete", epochs=epochs, best_epoch=best_epoch, test=test, **costs
     )

@@ -8,7 +8,7 @@ import pytest
 
 from fishnet_search.engine.stopping import Stopping, bracket_of
 from fishnet_search.space.design import Stop
-from fishnet_search.study.record import EpochRecord, Evaluation, TrialRecord
+from fishnet_search.study.record import EpochRecord, TrialRecord
 from fishnet_search.train.recipe import Recipe
 
 ASHA = Stop(kind="asha", first=1, keep=3)
@@ -29,7 +29,7 @@ def record(variant, curve, *, seed=0, state="interrupted", epochs=EPOCHS):
         state=state,
         recipe=Recipe(epochs=epochs),
         epochs=tuple(
-            EpochRecord.model_construct(epoch=i, validation=Evaluation(loss=1.0, top1=top1, top5=1.0))
+            EpochRecord.model_construct(epoch=i, validation={"loss": 1.0, "top1": top1, "top5": 1.0})
             for i, top1 in enumerate(curve, start=1)
         ),
     )

@@ -151,7 +151,7 @@ def crammed(told, home, jobs):
     disk.mkdir()
     survival.mount_a_small_disk(disk)
     ballast = survival.fill(disk)
-    planning.load_images = functools.cache(planning.load_images)
+    planning.images_for = functools.cache(planning.images_for)
     code = None
     while code != 0:
         ballast.make_room(pages=jobs * jobs)
@@ -317,15 +317,15 @@ def test_a_study_that_another_process_runs_is_refused_and_not_touched(tmp_path, 
 
 def slow_to_load(told, home, go):
     """Run the command line, and wait for a file before the images are there."""
-    real = planning.load_images
+    real = planning.images_for
 
-    def load_images(*arguments, **keywords):
+    def images_for(*arguments, **keywords):
         told.send("loading")
         while not (home / go).exists():
             time.sleep(0.01)
         return real(*arguments, **keywords)
 
-    planning.load_images = load_images
+    planning.images_for = images_for
     command(told, home, [*RUN, "--limit", 10, "--epochs", 2, "--jobs", 1])
 
 

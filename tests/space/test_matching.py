@@ -14,6 +14,7 @@ from fishnet_search.space.matching import Match, rescaled, width_fields
 from fishnet_search.spec.loading import load_spec, with_fields
 from fishnet_search.spec.naming import dotted
 from fishnet_search.spec.reading import parse_yaml, validated
+from fishnet_search.task.settings import CLASSIFICATION
 from tests.fishes import minnow
 
 PERCENT = Fraction(1, 100)
@@ -43,7 +44,7 @@ def off(spec, base, metric):
 def test_a_network_of_any_family_is_brought_to_the_cost_of_another(name, fields, metric):
     base = load_spec(name)
     spec = with_fields(base, fields)
-    found = rescaled(spec, metric, figure_of(base, metric), PERCENT, ())
+    found = rescaled(spec, CLASSIFICATION, metric, figure_of(base, metric), PERCENT, ())
     assert off(found.spec, base, metric) <= PERCENT
     assert with_widths_of(found.spec, spec) == spec  # all else stays
 
@@ -75,16 +76,16 @@ def test_what_is_within_the_tolerance_is_so_by_the_ledger(fields, metric):
     except SpecError:  # without a transfer, the channels that enter body[2] are too few
         reject()
     target = figure_of(base, metric)
-    found = rescaled(spec, metric, target, PERCENT, ())
+    found = rescaled(spec, CLASSIFICATION, metric, target, PERCENT, ())
     assert found.off == pytest.approx(off(found.spec, base, metric))
     assert found.off <= max(off(spec, base, metric), PERCENT)
     assert {at for at, width in width_fields(found.spec).items() if width != found.widths[at]} == set()
-    assert rescaled(spec, metric, target, PERCENT, ()).spec == found.spec
+    assert rescaled(spec, CLASSIFICATION, metric, target, PERCENT, ()).spec == found.spec
 
 
 def test_the_body_keeps_its_share_of_what_enters_it():
     spec = minnow(**{"tail.kernel": 5})
-    found = rescaled(spec, "macs", figure_of(minnow(), "macs"), PERCENT, ())
+    found = rescaled(spec, CLASSIFICATION, "macs", figure_of(minnow(), "macs"), PERCENT, ())
     assert found.spec != spec
     shares = [[stage.entering // stage.width for stage in one.plan[4:7]] for one in (spec, found.spec)]
     assert shares[0] == shares[1]
@@ -92,13 +93,13 @@ def test_the_body_keeps_its_share_of_what_enters_it():
 
 def test_widths_that_are_to_be_kept_are_kept():
     spec = minnow(**{"tail[2].width": 128})
-    found = rescaled(spec, "macs", figure_of(minnow(), "macs"), PERCENT, [("tail", 2, "width")])
+    found = rescaled(spec, CLASSIFICATION, "macs", figure_of(minnow(), "macs"), PERCENT, [("tail", 2, "width")])
     assert found.off <= PERCENT
     assert found.spec.tail[2].width == 128
 
 
 def test_a_cost_that_no_widths_have_is_approached_as_far_as_it_goes():
-    found = rescaled(minnow(), "macs", 10, PERCENT, ())
+    found = rescaled(minnow(), CLASSIFICATION, "macs", 10, PERCENT, ())
     assert found.off > 1
     assert figure_of(found.spec, "macs") < figure_of(minnow(), "macs") / 10
 

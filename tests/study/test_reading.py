@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from fishnet_search.errors import StudyError
 from fishnet_search.spec.loading import load_spec
 from fishnet_search.study.reading import study_and_evidence
-from fishnet_search.study.record import Evaluation, PublishedRecord, RefusedRecord
+from fishnet_search.study.record import PublishedRecord, RefusedRecord, StudyRecord, TrialRecord
 from fishnet_search.study.store import read_study, read_trials, trial_file, write_record
 from tests.records import SPEC, complete, duplicate, failed, pruned, study_of, variant
 
@@ -50,10 +51,14 @@ def test_every_field_is_what_it_is_when_records_are_read_one_by_one(tmp_path, mo
 
 def test_the_figures_of_the_best_epoch_are_found(tmp_path):
     epochs = complete("base", 1, 0.9).epochs
-    better = epochs[0].model_copy(update={"validation": Evaluation(loss=0.2, top1=0.75, top5=0.875)})
+    better = epochs[0].model_copy(update={"validation": {"loss": 0.2, "top1": 0.75, "top5": 0.875}})
     folder = folder_with(tmp_path, complete("base", 1, 0.9, epochs=(better, epochs[1]), best_epoch=1))
     (trial,) = trials_of(folder)
-    assert (trial.best_validation.loss, trial.best_validation.top1, trial.best_validation.top5) == (0.2, 0.75, 0.875)
+    assert (trial.best_validation["loss"], trial.best_validation["top1"], trial.best_validation["top5"]) == (
+        0.2,
+        0.75,
+        0.875,
+    )
 
 
 def test_a_spec_that_many_trials_have_is_read_once(tmp_path):
@@ -198,3 +203,19 @@ def test_both_ways_of_reading_take_and_refuse_the_same_studies(tmp_path, path, v
         assert str(quick.value) == str(problem)
     else:
         assert repr(study_and_evidence(tmp_path)[0]) == repr(slow)  # a level may be NaN, which equals nothing
+
+
+KEPT = Path(__file__).parents[2] / "studies" / "reference"
+
+
+@pytest.mark.parametrize("file", sorted(KEPT.glob("*/trials/*.json")), ids=lambda file: file.stem)
+def test_trials_of_kept_studies_are_written_as_they_were(file):
+    written = file.read_text("utf-8")
+    assert TrialRecord.model_validate_json(written).model_dump_json(indent=1) + "\n" == written
+
+
+@pytest.mark.parametrize("file", sorted(KEPT.glob("*/study.json")), ids=lambda file: file.parent.name)
+def test_kept_studies_are_written_with_no_word_more_on_tasks(file):
+    written = json.loads(file.read_text("utf-8"))
+    again = StudyRecord.model_validate(written).model_dump(mode="json")
+    assert again == written | {"small": False, "published": []}

@@ -37,12 +37,12 @@ def test_trials_are_counted_by_their_state_and_interrupted_ones_are_not_over():
 
 def test_the_best_is_that_of_all_trials_but_those_that_failed():
     tracker, _ = tracked(3, [trial("d", (0.6, 0.4), state="complete")])
-    assert tracker.progress().best.model_dump() == {"trial": "d", "top1": 0.6}
+    assert tracker.progress().best.model_dump() == {"trial": "d", "metric": "top1", "value": 0.6}
     tracker.trial_started(trial("a", (0.7,)))
     tracker.epoch_ended(trial("a", (0.7, 0.2)))
-    assert tracker.progress().best.model_dump() == {"trial": "a", "top1": 0.7}
+    assert tracker.progress().best.model_dump() == {"trial": "a", "metric": "top1", "value": 0.7}
     tracker.trial_ended(failed("a", (0.7, 0.2)))
-    assert tracker.progress().best.model_dump() == {"trial": "d", "top1": 0.6}
+    assert tracker.progress().best.model_dump() == {"trial": "d", "metric": "top1", "value": 0.6}
 
 
 def test_there_is_no_time_left_before_an_epoch_was_done_here():
