@@ -11,7 +11,6 @@ from fishnet_search.study.record import (
     DataRecord,
     Environment,
     EpochRecord,
-    Evaluation,
     Failure,
     RefusedRecord,
     StudyRecord,
@@ -21,6 +20,9 @@ from fishnet_search.study.record import (
 from fishnet_search.train.recipe import Recipe
 
 SPEED = {"images_per_second": 800.0, "waiting": 0.01, "peak_memory_mb": None}
+OF_CLASSIFICATION = ("top1", "top5")
+"""Figures of its frames, as from `measured`."""
+
 RECIPE = Recipe(epochs=2, batch_size=64)
 DATA = DataRecord(
     source="digits",
@@ -96,7 +98,7 @@ def study_of(variants: Sequence[str], seeds: Sequence[int] = (1, 2, 3), **fields
 
 def complete(variant: str, seed: int, top1: float, **fields: Any) -> TrialRecord:
     """A complete trial with this test top-1."""
-    test = Evaluation(loss=0.1, top1=top1, top5=0.999)
+    test = {"loss": 0.1, "top1": top1, "top5": 0.999}
     epochs = tuple(
         EpochRecord(epoch=epoch, learning_rate=0.1, train=test, validation=test, seconds=1.5, **SPEED)
         for epoch in (1, 2)
@@ -136,7 +138,7 @@ def failed(variant: str, seed: int, message: str = "loss is nan in epoch 1") -> 
 
 def pruned(variant: str, seed: int, epochs: int = 1) -> TrialRecord:
     """A trial that was stopped early with a validation top-1 of 0.5."""
-    low = Evaluation(loss=1.0, top1=0.5, top5=0.9)
+    low = {"loss": 1.0, "top1": 0.5, "top5": 0.9}
     made = tuple(
         EpochRecord(epoch=epoch, learning_rate=0.1, train=low, validation=low, seconds=1.5, **SPEED)
         for epoch in range(1, epochs + 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -12,9 +13,11 @@ from fishnet_search.evidence.effects import paired_differences, variant_effects
 from fishnet_search.evidence.frames import curve_frame, trial_frame
 from fishnet_search.evidence.levels import level_effects
 from fishnet_search.evidence.matched import matched_effects
+from fishnet_search.evidence.naming import measured
 from fishnet_search.evidence.plan import check_comparable, in_order_of_plan
 from fishnet_search.evidence.published import published_frame
 from fishnet_search.study.record import StudyRecord, TrialRecord
+from fishnet_search.task.findings import Findings
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +35,18 @@ class Analysis:
     levels: pd.DataFrame  # as from `level_effects`
     candidates: pd.DataFrame  # as from `candidate_frame`
     published: pd.DataFrame  # as from `published_frame`
+    findings: Mapping[str, Findings]  # trial -> what its network found, of some trials
 
 
-def analyse(study: StudyRecord, records: Sequence[TrialRecord]) -> Analysis:
+def analyse(
+    study: StudyRecord, records: Sequence[TrialRecord], findings: Mapping[str, Findings] = MappingProxyType({})
+) -> Analysis:
     """Return what the trials of a study say.
 
     Args:
         study: What was planned.
         records: What is recorded of it, in any order, trials outside the present plan included.
+        findings: Of trials, by name, in tasks that have any.
 
     Raises:
         StudyError: If no trial is complete, or the trials cannot be compared with each other.
@@ -50,7 +57,7 @@ def analyse(study: StudyRecord, records: Sequence[TrialRecord]) -> Analysis:
     rank = {variant: i for i, variant in enumerate(compared_variants(study, trials))}
     compared = trials[trials["variant"].isin(rank)]
     compared = compared.sort_values("variant", key=lambda names: names.map(rank), kind="stable")
-    curves = curve_frame(records)
+    curves = curve_frame(records, measured(study, records))
     effects = variant_effects(compared, study.baseline, curves)
     return Analysis(
         study=study,
@@ -64,4 +71,5 @@ def analyse(study: StudyRecord, records: Sequence[TrialRecord]) -> Analysis:
         levels=level_effects(study, trials),
         candidates=candidate_frame(study, trials),
         published=published_frame(study),
+        findings=findings,
     )

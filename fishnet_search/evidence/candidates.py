@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.naming import column, rows_of
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.study.record import StudyRecord
+from fishnet_search.task.figures import FIGURES
 
 PROVISIONAL = 5
 """Candidates in the table of a search that is not over."""
@@ -23,18 +25,20 @@ def candidate_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
         trials: As from `trial_frame`.
 
     Returns:
-        Columns `variant`, `state`, `epochs`, `validation_top1` and `cost`, by the metric of `cost_metric`.
+        Columns `variant`, `state`, `epochs`, `validation_METRIC` and `cost`, by the metric of `cost_metric`.
     """
     first = trials["planned"] & (trials["seed"] == study.seeds[0]) & is_search(study)
-    found = trials.loc[first, ["variant", "state", "epochs", "validation_top1"]].reset_index(drop=True)
+    found = trials.loc[first, ["variant", "state", "epochs", column(trials, "validation_metric")]].reset_index(
+        drop=True
+    )
     costs = costs_of(study)
     candidates: pd.DataFrame = found.assign(cost=found["variant"].map(costs).astype("float64"))
     return candidates
 
 
 def cost_metric(study: StudyRecord) -> str:
-    """Return what the accuracy of candidates is weighed against: the first cost that is sought to be low, or MACs."""
-    return next((objective for objective in study.objectives if objective != "top1"), "macs")
+    """Return what the figure of candidates is weighed against: the first cost that is sought to be low, or MACs."""
+    return next((objective for objective in study.objectives if objective not in FIGURES), "macs")
 
 
 def costs_of(study: StudyRecord) -> dict[str, float | None]:
@@ -46,7 +50,7 @@ def costs_of(study: StudyRecord) -> dict[str, float | None]:
 def compared_variants(study: StudyRecord, trials: pd.DataFrame) -> list[str]:
     """Return the variants that the report is about, the baseline first if it is a search.
 
-    Of a search these are its finalists, or the best so far by validation top-1 with the first seed.
+    Of a search these are its finalists, or the best so far on validation images with the first seed.
     """
     if not is_search(study):
         return list(dict.fromkeys(trials["variant"]))
@@ -57,15 +61,15 @@ def compared_variants(study: StudyRecord, trials: pd.DataFrame) -> list[str]:
 
 
 def ranked(candidates: pd.DataFrame) -> pd.DataFrame:
-    """Return the candidates that were not stopped early, the best by validation top-1 first, of equals the cheaper."""
+    """Return the candidates that were not stopped early, the best on validation images first, of equals the cheaper."""
     best: pd.DataFrame = evidence(candidates).sort_values(
-        ["validation_top1", "cost"], ascending=[False, True], kind="stable"
+        [column(candidates, "validation_metric"), "cost"], ascending=[False, True], kind="stable"
     )
     return best
 
 
 def best_variant(effects: pd.DataFrame) -> Any:
-    """Return the best by validation top-1 of the variants with the most seeds, of equals the one with fewer MACs.
+    """Return the best on validation images of the variants with the most seeds, of equals the one with fewer MACs.
 
     Test images have no say: what they judge must not be chosen by them.
 
@@ -76,16 +80,19 @@ def best_variant(effects: pd.DataFrame) -> Any:
         Its row as a named tuple; the baseline may be the best.
     """
     most = effects[effects["seeds"] == effects["seeds"].max()]
-    order = most.sort_values(["validation_top1_mean", "macs"], ascending=[False, True], kind="stable")
+    order = most.sort_values(
+        [column(effects, "validation_metric_mean"), "macs"], ascending=[False, True], kind="stable"
+    )
     return rows_of(order)[0]
 
 
 def pareto_front(candidates: pd.DataFrame) -> pd.DataFrame:
     """Return the candidates that no other is more accurate than at the same cost or less, the cheapest first."""
+    validation = column(candidates, "validation_metric")
     rising = evidence(candidates).dropna(subset="cost")
-    rising = rising.sort_values(["cost", "validation_top1"], ascending=[True, False], kind="stable")
-    best_before = rising["validation_top1"].cummax().shift(fill_value=-np.inf)
-    front: pd.DataFrame = rising[rising["validation_top1"] > best_before]
+    rising = rising.sort_values(["cost", validation], ascending=[True, False], kind="stable")
+    best_before = rising[validation].cummax().shift(fill_value=-np.inf)
+    front: pd.DataFrame = rising[rising[validation] > best_before]
     return front
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fishnet_search.evidence.frames import evidence, worth_of_an_image
+from fishnet_search.evidence.naming import column, explained, figures_in, metric_of
 from fishnet_search.evidence.paired import (
     BOOTSTRAP_FROM,
     LEVEL,
@@ -34,7 +35,7 @@ SAME = "same network"
 
 
 def paired_differences(trials: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Return test top-1 minus the baseline's with the same seed, for every seed that both have completed.
+    """Return the test figure minus the baseline's with the same seed, for every seed that both have completed.
 
     Args:
         trials: As from `trial_frame`.
@@ -43,11 +44,12 @@ def paired_differences(trials: pd.DataFrame, baseline: str) -> pd.DataFrame:
     Returns:
         Columns `variant`, `seed`, `difference` (a fraction); no rows if the baseline has no complete trial.
     """
-    complete = evidence(trials)[["variant", "seed", "test_top1"]]
+    test = column(trials, "test_metric")
+    complete = evidence(trials)[["variant", "seed", test]]
     of_baseline = complete[complete["variant"] == baseline]
     others = complete[complete["variant"] != baseline]
     pairs = others.merge(of_baseline, on="seed", suffixes=("", "_baseline"), validate="many_to_one")
-    pairs["difference"] = pairs["test_top1"] - pairs["test_top1_baseline"]
+    pairs["difference"] = pairs[test] - pairs[f"{test}_baseline"]
     differences: pd.DataFrame = pairs[["variant", "seed", "difference"]]
     return differences
 
@@ -75,6 +77,7 @@ def variant_effects(trials: pd.DataFrame, baseline: str, curves: pd.DataFrame) -
     compared = comparisons(
         {variant: found.get(variant, []) for variant in variants.index},
         dict.fromkeys(variants.index, worth_of_an_image(trials)),
+        metric_of(trials),
     )
     same = pd.Series(_same_experiments(trials, baseline, compared["pairs"]), dtype=object)
     effects = variants.join(_means(trials)).join(_last_epochs(trials, curves)).join(compared)
@@ -85,7 +88,8 @@ def variant_effects(trials: pd.DataFrame, baseline: str, curves: pd.DataFrame) -
     effects["p_holm"] = _corrected(effects)
     effects["verdict"] = [_verdict(row, baseline) for row in effects.itertuples()]
     effects["more_seeds"] = more_seeds(effects, next_level(effects.loc[effects["same_as"].isna(), "p_holm"]))
-    ordered: pd.DataFrame = effects.rename_axis("variant").reset_index()[list(EFFECT_COLUMNS)]
+    effects = effects.rename_axis("variant").reset_index()
+    ordered: pd.DataFrame = effects[list(explained(EFFECT_COLUMNS, effects))]
     return ordered
 
 
@@ -118,11 +122,13 @@ def _means(trials: pd.DataFrame) -> pd.DataFrame:
     groups = evidence(trials).groupby("variant")
     columns = {"seeds": groups.size()}
     rounding = worth_of_an_image(trials) / math.sqrt(12)  # standard deviation of an error that is even over one image
-    for top in ("test_top1", "test_top5"):
-        columns[f"{top}_mean"] = groups[top].mean()
-        error = groups[top].std().clip(lower=rounding) / columns["seeds"] ** 0.5
-        columns[f"{top}_ci95"] = error * t_quantile(columns["seeds"])
-    columns["validation_top1_mean"] = groups["validation_top1"].mean()
+    for figure in figures_in(trials):
+        test, having = groups[f"test_{figure}"], groups[f"test_{figure}"].count()
+        columns[f"test_{figure}_mean"] = test.mean()
+        error = test.std().clip(lower=rounding) / having**0.5
+        columns[f"test_{figure}_ci95"] = error * t_quantile(having)
+    validation = column(trials, "validation_metric")
+    columns[f"{validation}_mean"] = groups[validation].mean()
     means: pd.DataFrame = pd.DataFrame(columns)
     return means
 
@@ -130,10 +136,11 @@ def _means(trials: pd.DataFrame) -> pd.DataFrame:
 def _last_epochs(trials: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Return by variant what the last epochs of complete trials reached, and how far that is below the best ones."""
     ends = curves.sort_values("epoch", kind="stable").drop_duplicates(["variant", "seed"], keep="last")
-    last = ends[["variant", "seed", "validation_top1"]].rename(columns={"validation_top1": "validation_top1_last"})
-    complete = evidence(trials)[["variant", "seed", "validation_top1"]].merge(last, on=["variant", "seed"])
-    complete["gap_best_last"] = complete["validation_top1"] - complete["validation_top1_last"]
-    means: pd.DataFrame = complete.groupby("variant")[["validation_top1_last", "gap_best_last"]].mean()
+    validation = column(trials, "validation_metric")
+    last = ends[["variant", "seed", validation]].rename(columns={validation: f"{validation}_last"})
+    complete = evidence(trials)[["variant", "seed", validation]].merge(last, on=["variant", "seed"])
+    complete["gap_best_last"] = complete[validation] - complete[f"{validation}_last"]
+    means: pd.DataFrame = complete.groupby("variant")[[f"{validation}_last", "gap_best_last"]].mean()
     return means
 
 
@@ -174,29 +181,28 @@ def _verdict(row: Any, baseline: str) -> str:
     return SAME if row.same_as == baseline else judged(row.pairs, row.p_holm)
 
 
-EFFECT_COLUMNS = {
+EFFECT_COLUMNS = {  # for `explained`
     "variant": "name of the architecture, and of how it is trained",
     "params": "learned numbers",
     "macs": "multiply-accumulates of one image",
     "seeds": "complete trials, duplicates included, over which the means are taken",
     "seeds_planned": "trials that the study's present plan has",
-    "test_top1_mean": "fraction from 0 to 1",
-    "test_top1_ci95": "half the width of the 95 % Student-t interval over seeds, fraction",
-    "test_top5_mean": "fraction from 0 to 1",
-    "test_top5_ci95": "half the width of the 95 % Student-t interval over seeds, fraction",
-    "validation_top1_mean": "of the best epochs, fraction from 0 to 1",
-    "validation_top1_last": "of the last epochs, mean over the same seeds, fraction from 0 to 1",
-    "gap_best_last": "mean over seeds of validation top-1 of the best epoch minus that of the last, fraction",
+    "test_{metric}_mean": "fraction from 0 to 1",
+    "test_{metric}_ci95": "half the width of the 95 % Student-t interval over seeds, fraction",
+    "test_{other}_mean": "fraction from 0 to 1",
+    "test_{other}_ci95": "half the width of the 95 % Student-t interval over seeds, fraction",
+    "validation_{metric}_mean": "of the best epochs, fraction from 0 to 1",
+    "validation_{metric}_last": "of the last epochs, mean over the same seeds, fraction from 0 to 1",
+    "gap_best_last": "mean over seeds of validation {label} of the best epoch minus that of the last, fraction",
     "pairs": "seeds that this variant and the baseline have both completed",
-    "difference_top1": "mean over pairs of test top-1 minus the baseline's with the same seed, fraction",
+    "difference_{metric}": "mean over pairs of test {label} minus the baseline's with the same seed, fraction",
     "difference_ci95": "half the width of the 95 % paired Student-t interval of this one comparison, not corrected, "
     "fraction",
     "boot_low": f"lower end of the 95 % bootstrap interval of the difference, fraction; from {BOOTSTRAP_FROM} pairs on",
     "boot_high": "upper end of it",
     "p": "of the paired t test, two-sided, of this one comparison",
     "p_holm": "p corrected by Holm's method for all comparisons of the table",
-    "effect_size": "Cohen's d_z: the mean of the paired differences over their standard deviation, which is at least "
-    "that of rounding to whole test images",
+    "effect_size": "Cohen's d_z: the mean of the paired differences over their standard deviation{floor}",
     "more_seeds": "seeds beyond the pairs there are that would settle a difference as large as the one seen, in 80 of "
     f"100 studies, at the corrected level; 0: it is settled; inf: more than {MOST_SEEDS:,} in all",
     "verdict": f"larger than the noise: p_holm is below {LEVEL}; within the noise: it is not; same network: it is the "

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.naming import column, metric_of
 from fishnet_search.evidence.paired import CONFIDENCE
 from fishnet_search.evidence.search import FEWEST
+from fishnet_search.task.figures import Figure
 
 MOST = 200
 """Variants of one seed that are drawn at random of more, which keeps the error of τ below 0.05."""
@@ -40,11 +42,12 @@ class Race:
 
     seed: int
     variants: tuple[str, ...]
-    curves: Matrix  # validation top-1 after each epoch [variants, epochs]
+    curves: Matrix  # validation figure after each epoch [variants, epochs]
+    metric: Figure = "top1"  # which figure it is
 
     @property
     def final(self) -> Matrix:
-        """Validation top-1 of the best epoch [variants], by which candidates are chosen."""
+        """Validation figure of the best epoch [variants], by which candidates are chosen."""
         best: Matrix = self.curves.max(axis=1)
         return best
 
@@ -78,8 +81,8 @@ def _race(names: NDArray[np.object_], curves: pd.DataFrame, seed: int, epochs: i
     rows = pd.Index(names).get_indexer(own["variant"])
     own, rows = own[rows >= 0], rows[rows >= 0]
     matrix = np.full((len(names), epochs), np.nan)
-    matrix[rows, own["epoch"].to_numpy() - 1] = own["validation_top1"]
-    return Race(seed, tuple(names), matrix)
+    matrix[rows, own["epoch"].to_numpy() - 1] = own[column(curves, "validation_metric")]
+    return Race(seed, tuple(names), matrix, metric_of(curves))
 
 
 def fidelity_frame(races: tuple[Race, ...], *, keep: int, seed: int = 0) -> pd.DataFrame:
@@ -95,6 +98,7 @@ def fidelity_frame(races: tuple[Race, ...], *, keep: int, seed: int = 0) -> pd.D
     """
     epochs = range(1, races[0].curves.shape[1])
     low, high = _intervals(races, seed)
+    shortfall = f"shortfall_{races[0].metric}"
     taus = [
         mean([float(stats.kendalltau(race.curves[:, k - 1], race.final).statistic) for race in races]) for k in epochs
     ]
@@ -109,9 +113,8 @@ def fidelity_frame(races: tuple[Race, ...], *, keep: int, seed: int = 0) -> pd.D
             "tau_high": high,
             "best_lost": [mean([_lost(race, k, keep) for race in races]) for k in epochs],
             "best_lost_of_half": [mean([_lost(race, k, 2) for race in races]) for k in epochs],
-            "shortfall_top1": [mean([_shortfall(race, k, keep) for race in races]) for k in epochs],
-        },
-        columns=list(FIDELITY_COLUMNS),
+            shortfall: [mean([_shortfall(race, k, keep) for race in races]) for k in epochs],
+        }
     )
     return frame
 
@@ -179,8 +182,8 @@ def mean(values: list[float]) -> float:
     return float(np.mean(values))
 
 
-FIDELITY_COLUMNS = {
-    "epoch": "after which ranks are compared with those in the end, by validation top-1 of the best epoch",
+FIDELITY_COLUMNS = {  # for `explained`
+    "epoch": "after which ranks are compared with those in the end, by validation {label} of the best epoch",
     "variants": "complete ones that are compared, over all seeds",
     "seeds": "over which the figures are averaged, each ranked by itself",
     "keep": "one trial in so many would go on",
@@ -190,5 +193,6 @@ FIDELITY_COLUMNS = {
     "tau_high": "upper end of the same",
     "best_lost": f"share of the best 1 in {BEST} in the end that is not among the best 1 in `keep` after this epoch",
     "best_lost_of_half": "the same for the best half after this epoch",
-    "shortfall_top1": "validation top-1 of the best of all minus that of the best among the best 1 in `keep`, fraction",
+    "shortfall_{metric}": "validation {label} of the best of all minus that of the best among the best 1 in `keep`, "
+    "fraction",
 }

@@ -1,6 +1,6 @@
 """Records as tidy frames: one row a trial, one row an epoch.
 
-Accuracies stay fractions from 0 to 1, as in the records; only display turns them into per cent.
+Figures stay fractions from 0 to 1, as in the records; only display turns them into per cent.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fishnet_search.evidence.naming import measured, metric_of, names_of
 from fishnet_search.evidence.plan import all_trials, planned_trials, stopped_with
-from fishnet_search.study.epochs import FIGURES, figures_of
-from fishnet_search.study.record import EVIDENCE, StudyRecord, TrialRecord, VariantRecord
+from fishnet_search.study.epochs import figures_of
+from fishnet_search.study.epochs import rows_of as fields_of
+from fishnet_search.study.record import EVIDENCE, LOSS, StudyRecord, TrialRecord, VariantRecord
+from fishnet_search.task.figures import OF_TASK, Figure, task_of
 
 NOT_RUN = "not run"
 MISSING = "missing"
@@ -28,15 +31,16 @@ def trial_frame(study: StudyRecord, trials: Sequence[TrialRecord]) -> pd.DataFra
     planned = set(planned_trials(study))
     variants = {variant.name: variant for variant in study.variants}
     stopped = stopped_with(study, trials)
-    rows = []
+    figures, rows = measured(study, trials), []
     for variant, seed in all_trials(study, trials):
         key = {"variant": variant, "seed": seed, "planned": (variant, seed) in planned}
         trial = recorded.get((variant, seed))
         own = _trial_row(trial) if trial is not None else _unrecorded_row(variants[variant], seed, stopped, study)
         rows.append(key | own)
+    parts = [f"{part}_{name}" for part in ("validation", "test") for name in (LOSS, *figures)]
+    whole = pd.DataFrame(rows, columns=names_of(TRIAL_COLUMNS, figures)).astype(dict.fromkeys(parts, "float64"))
     frame: pd.DataFrame = (
-        pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
-        .astype({name: "float64" for name in TRIAL_COLUMNS if name.endswith(("_top1", "_top5", "_loss"))})
+        _without_losses(whole, study)
         .astype(dict.fromkeys(("epochs", "best_epoch", "test_images", "workers", "micro_batches"), "Int64"))
         .astype({"wall_seconds": "float64", "latency_ms": "float64"})
     )
@@ -50,31 +54,47 @@ def evidence(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def worth_of_an_image(trials: pd.DataFrame) -> float:
-    """Return by how much one test image more or less changes a test figure: a fraction, 0 if no trial has figures."""
+    """Return by how much one test image more or less changes a test figure: a fraction, 0 if no trial has figures.
+
+    Only classification counts whole images; of other tasks it is 0 as well.
+    """
+    if metric_of(trials) not in OF_TASK["classification"]:
+        return 0.0
     images = evidence(trials)["test_images"].min()
     return 0.0 if pd.isna(images) else 1 / int(images)
 
 
-def curve_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    """Return one row an epoch of every trial, complete or not; a duplicate has the epochs of its equal."""
-    none = np.empty((len(FIGURES), 0))
-    figures = np.concatenate([none, *(figures_of(trial.epochs) for trial in trials)], axis=1)
+def curve_frame(trials: Sequence[TrialRecord], figures: Sequence[Figure] = OF_TASK["classification"]) -> pd.DataFrame:
+    """Return one row an epoch of every trial, complete or not; a duplicate has the epochs of its equal.
+
+    Args:
+        trials: Of one task.
+        figures: As from `measured`.
+    """
+    task = task_of(figures[0]) if not trials else trials[0].task.kind
+    fields = fields_of(task)
+    none = np.empty((len(fields), 0))
+    numbers = np.concatenate([none, *(figures_of(trial.epochs, task) for trial in trials)], axis=1)
     owners = np.repeat(np.arange(len(trials)), np.array([len(trial.epochs) for trial in trials], dtype=np.intp))
     of_trials = pd.DataFrame([(trial.variant, trial.seed, trial.state) for trial in trials], columns=_OF_TRIAL)
     columns = dict(of_trials.take(owners).reset_index(drop=True))
-    columns |= {name: figures[FIGURES.index(field)] for name, field in _OF_EPOCH.items()}
+    columns |= {name: numbers[fields.index(field)] for name, field in _of_epoch(figures).items() if field in fields}
+    if task != "classification" and np.isnan(columns["validation_loss"]).all():
+        del columns["validation_loss"]
     columns["epoch"] = columns["epoch"].astype("i8")
     frame: pd.DataFrame = pd.DataFrame(columns, copy=False)  # there may be a million rows
     return frame
 
 
-def rows_of(frame: pd.DataFrame) -> list[Any]:
-    """Return the rows as named tuples; their fields have the types of the columns, which type checkers cannot know."""
-    return list(frame.itertuples(index=False))
+def _without_losses(trials: pd.DataFrame, study: StudyRecord) -> pd.DataFrame:
+    """Leave out the losses that a task has not."""
+    losses = [f"validation_{LOSS}", f"test_{LOSS}"] if study.task.kind != "classification" else []
+    kept: pd.DataFrame = trials.drop(columns=[name for name in losses if trials[name].isna().all()])
+    return kept
 
 
 def _trial_row(trial: TrialRecord) -> dict[str, Any]:
-    best = _best_figures(trial)
+    parts = {"validation": _best_figures(trial), "test": trial.test or {}}
     return {
         "state": trial.state,
         "params": trial.params,
@@ -83,12 +103,7 @@ def _trial_row(trial: TrialRecord) -> dict[str, Any]:
         "latency_ms": trial.latency_ms,
         "epochs": len(trial.epochs),
         "best_epoch": trial.best_epoch,
-        "validation_loss": best.get("validation.loss"),
-        "validation_top1": best.get("validation.top1"),
-        "validation_top5": best.get("validation.top5"),
-        "test_loss": None if trial.test is None else trial.test.loss,
-        "test_top1": None if trial.test is None else trial.test.top1,
-        "test_top5": None if trial.test is None else trial.test.top5,
+        **{f"{part}_{name}": figure for part, figures in parts.items() for name, figure in figures.items()},
         "test_images": trial.data.test_images,
         "wall_seconds": trial.wall_seconds,
         "started": trial.started,
@@ -104,7 +119,10 @@ def _best_figures(trial: TrialRecord) -> Mapping[str, float]:
     """Return the figures of the best epoch, none if there is no best."""
     if trial.best_epoch is None:
         return {}
-    return dict(zip(FIGURES, figures_of(trial.epochs)[:, trial.best_epoch - 1].tolist(), strict=True))
+    task, prefix = trial.task.kind, "validation."
+    best = figures_of(trial.epochs, task)[:, trial.best_epoch - 1].tolist()
+    fields = zip(fields_of(task), best, strict=True)
+    return {name.removeprefix(prefix): figure for name, figure in fields if name.startswith(prefix)}
 
 
 def _unrecorded_row(
@@ -117,7 +135,7 @@ def _unrecorded_row(
     return {**costs, "state": NOT_RUN, "reason": f"its variant was stopped early with seed {first}"}
 
 
-TRIAL_COLUMNS = {
+TRIAL_COLUMNS = {  # for `explained`
     "variant": "name of the architecture, and of how it is trained",
     "seed": "of the trial's random numbers",
     "planned": "whether the study's present plan has this trial",
@@ -128,14 +146,14 @@ TRIAL_COLUMNS = {
     "activations": "numbers that convolutions and linear layers put out for one image",
     "latency_ms": "measured with a batch of one image, where the study asks for it",
     "epochs": "passes over the training images that were made",
-    "best_epoch": "chosen on validation top-1; the first is 1",
+    "best_epoch": "chosen on validation {label}; the first is 1",
     "validation_loss": "of the best epoch",
-    "validation_top1": "of the best epoch, fraction from 0 to 1",
-    "validation_top5": "of the best epoch, fraction from 0 to 1",
+    "validation_{metric}": "of the best epoch, fraction from 0 to 1",
+    "validation_{other}": "of the best epoch, fraction from 0 to 1",
     "test_loss": "of the best epoch's weights",
-    "test_top1": "of the best epoch's weights, fraction from 0 to 1",
-    "test_top5": "of the best epoch's weights, fraction from 0 to 1",
-    "test_images": "that its study has: a test figure is a share of so many",
+    "test_{metric}": "of the best epoch's weights, fraction from 0 to 1",
+    "test_{other}": "of the best epoch's weights, fraction from 0 to 1",
+    "test_images": "that its study has{share}",
     "wall_seconds": "from start to end of the trial; of a duplicate, of the trial that was run",
     "started": "UTC, ISO 8601",
     "key": "SHA-256 over architecture, recipe, data, seed and workers: equal keys are one experiment",
@@ -147,30 +165,25 @@ TRIAL_COLUMNS = {
 
 _OF_TRIAL = ["variant", "seed", "state"]
 
-_OF_EPOCH = {
-    "epoch": "epoch",
-    "learning_rate": "learning_rate",
-    "train_loss": "train.loss",
-    "train_top1": "train.top1",
-    "train_top5": "train.top5",
-    "validation_loss": "validation.loss",
-    "validation_top1": "validation.top1",
-    "validation_top5": "validation.top5",
-    "seconds": "seconds",
-}
-"""Columns of curves -> fields of `EpochRecord`."""
 
-CURVE_COLUMNS = {
+def _of_epoch(figures: Sequence[Figure]) -> dict[str, str]:
+    """Return columns of curves -> fields of `EpochRecord`."""
+    names = (LOSS, *figures)
+    parts = {f"{part}_{name}": f"{part}.{name}" for part in ("train", "validation") for name in names}
+    return {"epoch": "epoch", "learning_rate": "learning_rate", **parts, "seconds": "seconds"}
+
+
+CURVE_COLUMNS = {  # for `explained`
     "variant": "name of the architecture, and of how it is trained",
     "seed": "of the trial's random numbers",
     "state": "of the trial",
     "epoch": "the first is 1",
     "learning_rate": "of this epoch",
     "train_loss": "mean while the weights move",
-    "train_top1": "while the weights move, fraction from 0 to 1",
-    "train_top5": "while the weights move, fraction from 0 to 1",
+    "train_{metric}": "while the weights move, fraction from 0 to 1",
+    "train_{other}": "while the weights move, fraction from 0 to 1",
     "validation_loss": "after the epoch",
-    "validation_top1": "after the epoch, fraction from 0 to 1",
-    "validation_top5": "after the epoch, fraction from 0 to 1",
+    "validation_{metric}": "after the epoch, fraction from 0 to 1",
+    "validation_{other}": "after the epoch, fraction from 0 to 1",
     "seconds": "wall time of the epoch",
 }

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fishnet_search.evidence.fidelity import Race, mean, survivors
 from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.naming import column
 from fishnet_search.evidence.search import distinct
 from fishnet_search.space.design import Stop
 
@@ -24,7 +25,7 @@ class Replay:
     hurdles: tuple[int, ...]  # epochs after which it stops trials
     keep: int  # one in so many goes on
     epochs_share: float  # of the epochs of all trials that it would have spent, mean over seeds
-    shortfall_top1: float  # how much less accurate the best of what is left is than the best of all, mean over seeds
+    shortfall: float  # how much less accurate the best of what is left is than the best of all, mean over seeds
     seeds_kept: int  # seeds in which the best of all is among what is left
 
 
@@ -74,16 +75,17 @@ def hurdle_frame(trials: pd.DataFrame, curves: pd.DataFrame, seed: int, asked: M
     """
     own = distinct(trials[trials["planned"] & (trials["seed"] == seed)])
     complete = evidence(own)
+    validation = column(trials, "validation_metric")
     rows = []
     if not complete.empty:
-        best = complete["variant"].iloc[complete["validation_top1"].argmax()]
+        best = complete["variant"].iloc[complete[validation].argmax()]
         alike = own[own["variant"].map(asked) == asked[best]]
         seen = curves[(curves["seed"] == seed) & curves["variant"].isin(alike["variant"])]
         stopped = alike.loc[alike["state"] == "pruned", "epochs"].astype(int)
         for epoch, n in stopped.value_counts().sort_index().items():
-            top1 = seen[seen["epoch"] == epoch].set_index("variant")["validation_top1"]
-            place = int((top1 > top1[best]).sum()) + 1
-            rows.append({"epoch": epoch, "reached": len(top1), "stopped": n, "place_of_best": place})
+            there = seen[seen["epoch"] == epoch].set_index("variant")[validation]
+            place = int((there > there[best]).sum()) + 1
+            rows.append({"epoch": epoch, "reached": len(there), "stopped": n, "place_of_best": place})
     frame: pd.DataFrame = pd.DataFrame(rows, columns=list(HURDLE_COLUMNS))
     return frame
 

@@ -19,6 +19,7 @@ from optuna.trial import create_trial
 
 from fishnet_search.evidence.axes import places, scale_of, varying
 from fishnet_search.evidence.candidates import lowest_usual
+from fishnet_search.evidence.naming import column
 from fishnet_search.evidence.search import FEWEST
 
 MOST = 100
@@ -35,7 +36,7 @@ _BINS = 10
 
 
 def importance_frame(axes: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """Return which share of the variance of validation top-1 each axis explains by itself.
+    """Return which share of the variance of the validation figure each axis explains by itself.
 
     A random forest is fitted to the candidates and taken apart by fANOVA; what the shares lack to 1 is what axes do
     together, and noise. Beside the axes the forest gets decoys, which are levels shuffled among the candidates (as
@@ -71,7 +72,7 @@ def importance_frame(axes: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0)
     for mask, names in groups.items():
         having = known[list(mask)]
         always = [name for name in varying(having) if having[name].notna().all()]
-        accuracies = complete.loc[having.index, "validation_top1"]
+        accuracies = complete.loc[having.index, column(scores, "validation_metric")]
         accuracies = accuracies.clip(lower=lowest_usual(accuracies))  # else what learned nothing is all the variance
         judged = [name for name in names if name in always]
         if judged and len(having) >= FEWEST and accuracies.nunique() > 1:
@@ -161,9 +162,9 @@ def _quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-IMPORTANCE_COLUMNS = {
+IMPORTANCE_COLUMNS = {  # `{label}` is what the metric is called
     "axis": "its name",
-    "share": "of the variance of validation top-1 that the axis explains by itself, from 0 to 1",
+    "share": "of the variance of validation {label} that the axis explains by itself, from 0 to 1",
     "share_by_chance": "the most that a decoy explains: the levels of the axis with the most, shuffled among the "
     "candidates",
     "beyond_chance": "whether the axis explains more than every decoy",

@@ -17,11 +17,13 @@ import numpy as np
 import pandas as pd
 
 from fishnet_search.evidence.effects import SAME, judged, more_seeds
-from fishnet_search.evidence.frames import evidence, rows_of, worth_of_an_image
+from fishnet_search.evidence.frames import evidence, worth_of_an_image
+from fishnet_search.evidence.naming import explained, figures_in, metric_of, names_of, rows_of
 from fishnet_search.evidence.paired import BOOTSTRAP_FROM, LEVEL, MOST_SEEDS, comparisons, holm, next_level
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.space.axes import label_of
 from fishnet_search.study.record import StudyRecord, VariantRecord
+from fishnet_search.task.figures import Figure
 
 PARTS = ("stem", "tail", "bridge", "body", "head", "stages", "recipe")
 """What the paths of axes may begin with, from the image to the classes; any other field is of the whole network."""
@@ -31,9 +33,9 @@ WHOLE = "whole"
 
 @dataclass(frozen=True)
 class _Figure:
-    """Test top-1 of a trial, and what is one experiment with it."""
+    """The test figure of a trial, and what is one experiment with it."""
 
-    top1: float
+    value: float
     key: str
 
 
@@ -60,9 +62,9 @@ def level_effects(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
     varied = {axis for axis, _ in cells}
     crossed = any(len(found) > 1 for found in cells.values())
     if len(varied) < 2 or not (crossed or len({parts[axis] for axis in varied}) > 1):
-        nothing: pd.DataFrame = pd.DataFrame(columns=list(LEVEL_COLUMNS))
+        nothing: pd.DataFrame = pd.DataFrame(columns=names_of(LEVEL_COLUMNS, figures_in(trials)))
         return nothing
-    figures = {(row.variant, row.seed): _Figure(row.test_top1, row.key) for row in rows_of(evidence(trials))}
+    figures = {(row.variant, row.seed): _Figure(row.test_metric, row.key) for row in rows_of(evidence(trials))}
     seeds = sorted({seed for _, seed in figures})
     rows = [
         {
@@ -75,7 +77,7 @@ def level_effects(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
         }
         for (axis, level), found in cells.items()
     ]
-    return _tested(pd.DataFrame(rows), worth_of_an_image(trials))
+    return _tested(pd.DataFrame(rows), worth_of_an_image(trials), metric_of(trials))
 
 
 def part_of(paths: Iterable[str]) -> str:
@@ -116,26 +118,26 @@ def _by_seed(cells: _Cells, seeds: Sequence[int], figures: Mapping[tuple[str, in
             if (one, seed) in figures and (other, seed) in figures
         ]
         if both:
-            means.append(float(np.mean([one.top1 - other.top1 for one, other in both])))
+            means.append(float(np.mean([one.value - other.value for one, other in both])))
             counts.append(len(both))
             same = same and all(one.key == other.key for one, other in both)
     return {"differences": means, "cells_least": min(counts, default=0), "same": same and bool(means)}
 
 
-def _tested(rows: pd.DataFrame, step: float) -> pd.DataFrame:
+def _tested(rows: pd.DataFrame, step: float, metric: Figure) -> pd.DataFrame:
     # rounding errors of many cells even out
     steps = step / np.sqrt(rows["cells_least"].clip(lower=1))
-    levels = rows.join(comparisons(rows["differences"].to_dict(), steps.to_dict()))
+    levels = rows.join(comparisons(rows["differences"].to_dict(), steps.to_dict(), metric))
     # they differ by 0 by what they are
     levels.loc[levels["same"], ["difference_ci95", "p", "effect_size"]] = [0.0, np.nan, np.nan]
     levels["p_holm"] = holm(levels["p"])
     levels["verdict"] = [SAME if row.same else judged(row.pairs, row.p_holm) for row in rows_of(levels)]
     levels["more_seeds"] = more_seeds(levels, next_level(levels["p_holm"]))
-    tested: pd.DataFrame = levels[list(LEVEL_COLUMNS)]
+    tested: pd.DataFrame = levels[list(explained(LEVEL_COLUMNS, levels))]
     return tested
 
 
-LEVEL_COLUMNS = {
+LEVEL_COLUMNS = {  # for `explained`
     "axis": "name",
     "part": "of the network that the axis's fields belong to, or recipe",
     "level": "of the axis",
@@ -143,15 +145,14 @@ LEVEL_COLUMNS = {
     "cells": "settings of the other axes that the study has with both levels",
     "cells_least": "the fewest of them that a seed has completed with both levels",
     "pairs": "seeds that have completed a cell with both levels",
-    "difference_top1": "mean over seeds of the mean over cells of test top-1 minus that at the baseline's level, "
+    "difference_{metric}": "mean over seeds of the mean over cells of test {label} minus that at the baseline's level, "
     "fraction",
     "difference_ci95": "half the width of the 95 % Student-t interval over seeds, not corrected, fraction",
     "boot_low": f"lower end of the 95 % bootstrap interval of the difference, fraction; from {BOOTSTRAP_FROM} pairs on",
     "boot_high": "upper end of it",
     "p": "of the paired t test, two-sided, of this one comparison",
     "p_holm": "p corrected by Holm's method for all comparisons of the table of levels",
-    "effect_size": "Cohen's d_z: the mean of the seeds' differences over their standard deviation, which is at least "
-    "that of rounding to whole test images",
+    "effect_size": "Cohen's d_z: the mean of the seeds' differences over their standard deviation{floor}",
     "more_seeds": "seeds beyond the pairs there are that would settle a difference as large as the one seen, in 80 of "
     f"100 studies, at the corrected level; 0: it is settled; inf: more than {MOST_SEEDS:,} in all",
     "verdict": f"larger than the noise: p_holm is below {LEVEL}; within the noise: it is not; same network: the level "

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.naming import figures_in, metric_of, names_of, rows_of
 from fishnet_search.study.record import RefusedRecord, StudyRecord, VariantRecord
+from fishnet_search.task.figures import Figure
 
 METRICS = {"macs": "MACs", "params": "parameters", "activations": "activations"}
 """Names of the metrics that variants are matched by."""
@@ -29,19 +30,21 @@ def matched_effects(study: StudyRecord, effects: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a variant but for baseline and twins, with the columns that `MATCHED_COLUMNS` explains.
     """
+    columns = names_of(MATCHED_COLUMNS, figures_in(effects))
     if study.match is None:
-        nothing: pd.DataFrame = pd.DataFrame(columns=list(MATCHED_COLUMNS))
+        nothing: pd.DataFrame = pd.DataFrame(columns=columns)
         return nothing
     (baseline,) = (variant for variant in study.variants if variant.name == study.baseline)
     table = _Table(
         metric=study.match,
+        figure=metric_of(effects),
         budget=getattr(baseline, study.match),
         effects={row.variant: row for row in rows_of(effects)},
         twins={variant.matches: variant for variant in study.variants if variant.matches is not None},
         refused={one.name: one for one in reversed(study.refused)},
     )
     raws = [variant for variant in study.variants if variant.matches is None and variant.name != study.baseline]
-    frame: pd.DataFrame = pd.DataFrame([_row(raw, table) for raw in raws], columns=list(MATCHED_COLUMNS))
+    frame: pd.DataFrame = pd.DataFrame([_row(raw, table) for raw in raws], columns=columns)
     return frame
 
 
@@ -56,6 +59,7 @@ class _Table:
     """What a row is made from."""
 
     metric: str
+    figure: Figure  # that the study is judged by
     budget: int  # of the baseline
     effects: Mapping[str, Any]  # variant -> its row of the effects
     twins: Mapping[str, VariantRecord]  # variant -> the one that rescales it
@@ -74,20 +78,20 @@ def _row(raw: VariantRecord, table: _Table) -> dict[str, Any]:
         **told,
         "matched_by": AS_IT_IS if twin is None else twin.name,
         "matched_cost_change": getattr(twin or raw, metric) / budget - 1,
-        "matched_difference_top1": effect.difference_top1,
+        f"matched_difference_{table.figure}": effect.difference_metric,
         "matched_difference_ci95": effect.difference_ci95,
         "matched_pairs": effect.pairs,
         "matched_verdict": effect.verdict,
     }
 
 
-MATCHED_COLUMNS = {
+MATCHED_COLUMNS = {  # for `explained`
     "variant": "name of the architecture, and of how it is trained",
     "cost_change": "what the variant costs beyond the baseline by the metric that is matched, as a fraction of it",
     "matched_by": f"the variant with its widths rescaled to the baseline's cost; '{AS_IT_IS}': it has that cost; "
     f"'{NO_WIDTH}', '{REFUSED}': there is none",
     "matched_cost_change": "the same of the rescaled variant",
-    "matched_difference_top1": "difference_top1 of the rescaled variant",
+    "matched_difference_{metric}": "difference_{metric} of the rescaled variant",
     "matched_difference_ci95": "difference_ci95 of the rescaled variant",
     "matched_pairs": "pairs of the rescaled variant",
     "matched_verdict": "verdict of the rescaled variant",

@@ -15,6 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from fishnet_search.task.figures import Figure
+
 CONFIDENCE = 0.95
 LEVEL = 0.05
 """Chance that a table in which nothing differs shows a difference larger than the noise."""
@@ -183,36 +185,41 @@ def seeds_to_settle(size: ArrayLike, level: float = LEVEL) -> FloatArray:
     return np.where(np.isnan(sizes), np.nan, needed)
 
 
-def comparisons(differences: Mapping[Any, Sequence[float]], steps: Mapping[Any, float]) -> pd.DataFrame:
+def comparisons(
+    differences: Mapping[Any, Sequence[float]], steps: Mapping[Any, float], metric: Figure = "top1"
+) -> pd.DataFrame:
     """Return what each set of paired differences says on its own, before any correction.
 
     Args:
         differences: Name -> one number a seed; none for what has no seed in common with the baseline.
         steps: Name -> step, as of `spread`.
+        metric: What they are differences of.
 
     Returns:
-        One row a name, which is the index, in the given order, with the columns `pairs`, `difference_top1`,
+        One row a name, which is the index, in the given order, with the columns `pairs`, `difference_METRIC`,
         `difference_ci95`, `boot_low`, `boot_high`, `p` and `effect_size`, as `EFFECT_COLUMNS` explains them.
     """
     by_count: dict[int, list[Hashable]] = {}
     for name, values in differences.items():
         by_count.setdefault(len(values), []).append(name)
     frames = [
-        _block(n, names, np.array([differences[name] for name in names]), np.array([steps[name] for name in names]))
+        _block(
+            n, names, np.array([differences[name] for name in names]), np.array([steps[name] for name in names]), metric
+        )
         for n, names in by_count.items()
     ]
     if not frames:
-        return _block(0, [], np.empty((0, 0)), np.empty(0))
+        return _block(0, [], np.empty((0, 0)), np.empty(0), metric)
     frame: pd.DataFrame = pd.concat(frames).loc[list(differences)]
     return frame
 
 
-def _block(n: int, names: list[Hashable], data: FloatArray, steps: FloatArray) -> pd.DataFrame:
+def _block(n: int, names: list[Hashable], data: FloatArray, steps: FloatArray, metric: Figure) -> pd.DataFrame:
     """Return the rows of names that have the same number of seeds."""
     low, high = bootstrap_interval(data, steps)
     columns: dict[str, Any] = {
         "pairs": n,
-        "difference_top1": data.mean(axis=-1) if n else np.nan,
+        f"difference_{metric}": data.mean(axis=-1) if n else np.nan,
         "difference_ci95": half_width(data, steps),
         "boot_low": low,
         "boot_high": high,

@@ -81,6 +81,8 @@ def check_comparable(study: StudyRecord, trials: Sequence[TrialRecord]) -> None:
             "has the recipe of its variant": trial.recipe == recipe,
             "has the recipe of its study but for the fields of axes": _is_on_the_axes(trial, study),
             "has the images of its study": trial.data.fingerprint == study.data.fingerprint,
+            "has the task of its study": trial.task == study.task,
+            "has its best epoch by the figure of its study": trial.metric == study.metric,
             "has the architecture of its variant": _same_network(trial.spec, spec),
         }
         broken = [rule for rule, holds in rules.items() if not holds]

@@ -41,9 +41,9 @@ def published_notes(study: StudyRecord) -> tuple[str, ...]:
     )
 
 
-PUBLISHED_COLUMNS = {
+PUBLISHED_COLUMNS = {  # for `explained`
     "variant": "name of the study's variant that the figure belongs to",
-    "metric": "top1, top5, map (mean average precision), ap_gain (average precision less that of another network, "
+    "metric": "{figures}, map (mean average precision), ap_gain (average precision less that of another network, "
     "which the setting names), params, macs, or statement, which is said in the note and has no value",
     "value": "fraction from 0 to 1 for accuracies and precisions, a count for params and macs, NaN for a statement",
     "setting": "of which images, and how the network was trained, in words",

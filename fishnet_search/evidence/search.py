@@ -1,6 +1,6 @@
 """What a search, or a grid of many variants, has come to: in the order of time, on the front, and over all.
 
-Accuracies are fractions from 0 to 1 on validation images, in each trial's best epoch. Test images have no part in this.
+Figures are fractions from 0 to 1 on validation images, in each trial's best epoch. Test images have no part in this.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fishnet_search.evidence.candidates import costs_of, lowest_usual
 from fishnet_search.evidence.frames import MISSING, NOT_RUN
+from fishnet_search.evidence.naming import column, explained, metric_of
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.study.record import EVIDENCE, StudyRecord
 
@@ -41,21 +42,23 @@ def score_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
         One row a variant in the order of the plan, with the columns that `SCORE_COLUMNS` explains.
     """
     seeds = study.seeds[:1] if is_search(study) else study.seeds
-    costs = costs_of(study)
+    costs, validation = costs_of(study), column(trials, "validation_metric")
     own = trials[trials["planned"] & trials["variant"].isin(costs) & trials["seed"].isin(seeds)]
     own = own.assign(counts=own["state"].isin(EVIDENCE), stopped=own["state"] == "pruned")
     scores = own.groupby("variant", sort=False).agg(
-        seeds=("counts", "sum"),
-        stopped=("stopped", "max"),
-        validation_top1=("validation_top1", "mean"),
-        key=("key", "first"),
+        **{
+            "seeds": ("counts", "sum"),
+            "stopped": ("stopped", "max"),
+            validation: (validation, "mean"),
+            "key": ("key", "first"),
+        }
     )
     complete = scores["seeds"] == len(seeds)
     scores["state"] = np.select([complete, scores["stopped"]], ["complete", "pruned"], UNSCORED)
-    scores["validation_top1"] = scores["validation_top1"].where(complete)
+    scores[validation] = scores[validation].where(complete)
     scores = scores.reset_index()
     scores["cost"] = scores["variant"].map(costs).astype("float64")
-    found: pd.DataFrame = scores[list(SCORE_COLUMNS)]
+    found: pd.DataFrame = scores[list(explained(SCORE_COLUMNS, scores))]
     return found
 
 
@@ -72,7 +75,7 @@ def progress_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
         One row a trial that was begun, with the columns that `PROGRESS_COLUMNS` explains. A duplicate cost no epochs;
         when it was found is not recorded, so that it follows the candidate that was proposed before it.
     """
-    costs = costs_of(study)
+    costs, validation = costs_of(study), column(trials, "validation_metric")
     first = trials[trials["planned"] & trials["variant"].isin(costs) & (trials["seed"] == study.seeds[0])]
     begun = first[~first["state"].isin((MISSING, NOT_RUN))]
     copies = begun["state"] == "duplicate"
@@ -87,9 +90,9 @@ def progress_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
             "state": begun["state"],
             "epochs": spent,
             "epochs_spent": spent.cumsum(),
-            "validation_top1": begun["validation_top1"],
+            validation: begun[validation],
             "cost": begun["variant"].map(costs).astype("float64"),
-            "best_top1": begun["validation_top1"].where(counts).cummax().ffill(),
+            f"best_{metric_of(trials)}": begun[validation].where(counts).cummax().ffill(),
         }
     )
     found: pd.DataFrame = progress.reset_index(drop=True)
@@ -100,15 +103,15 @@ def progress_frame(study: StudyRecord, trials: pd.DataFrame) -> pd.DataFrame:
 class Corner:
     """The two corners of the rectangle that a hypervolume is a share of."""
 
-    highest_cost: float  # with `lowest_top1` the reference point
-    lowest_top1: float
-    lowest_cost: float  # with `highest_top1` the point that would be best of all
-    highest_top1: float
+    highest_cost: float  # with `lowest_figure` the reference point
+    lowest_figure: float
+    lowest_cost: float  # with `highest_figure` the point that would be best of all
+    highest_figure: float
 
     @property
     def area(self) -> float:
         """What a front that is one point at the best of all would dominate."""
-        return (self.highest_cost - self.lowest_cost) * (self.highest_top1 - self.lowest_top1)
+        return (self.highest_cost - self.lowest_cost) * (self.highest_figure - self.lowest_figure)
 
 
 def corner_of(scores: pd.DataFrame) -> Corner | None:
@@ -120,10 +123,11 @@ def corner_of(scores: pd.DataFrame) -> Corner | None:
     Returns:
         None if all cost the same or are equally accurate, so that there is no trade to be made.
     """
-    seen = scores[scores["state"].isin(EVIDENCE)].dropna(subset=["cost", "validation_top1"])
+    validation = column(scores, "validation_metric")
+    seen = scores[scores["state"].isin(EVIDENCE)].dropna(subset=["cost", validation])
     if seen.empty:
         return None
-    accuracies, cost = seen["validation_top1"], seen["cost"]
+    accuracies, cost = seen[validation], seen["cost"]
     found = Corner(float(cost.max()), lowest_usual(accuracies), float(cost.min()), float(accuracies.max()))
     return found if found.area > 0 else None
 
@@ -147,8 +151,8 @@ def hypervolumes(costs: NDArray[np.float64], accuracies: NDArray[np.float64], co
     share = 0.0
     for i, point in enumerate(zip(costs.tolist(), accuracies.tolist(), strict=True)):
         cost, accuracy = point
-        news = cost <= corner.highest_cost and accuracy > corner.lowest_top1  # not of NaN
-        if news and not any(one <= cost and top1 >= accuracy for one, top1 in front):
+        news = cost <= corner.highest_cost and accuracy > corner.lowest_figure  # not of NaN
+        if news and not any(one <= cost and other >= accuracy for one, other in front):
             front = sorted([*(each for each in front if each[0] < cost or each[1] > accuracy), point])
             share = _area(front, corner) / corner.area
         shares[i] = share
@@ -158,7 +162,9 @@ def hypervolumes(costs: NDArray[np.float64], accuracies: NDArray[np.float64], co
 def _area(front: list[tuple[float, float]], corner: Corner) -> float:
     """Sum up the strips of a staircase, each as wide as from its cost to the next one's."""
     edges = [cost for cost, _ in front[1:]] + [corner.highest_cost]
-    return sum((end - cost) * (top1 - corner.lowest_top1) for (cost, top1), end in zip(front, edges, strict=True))
+    return sum(
+        (end - cost) * (accuracy - corner.lowest_figure) for (cost, accuracy), end in zip(front, edges, strict=True)
+    )
 
 
 def distinct(rows: pd.DataFrame) -> pd.DataFrame:
@@ -174,7 +180,7 @@ def distinct(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def error_distribution(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the empirical distribution of the error, 1 − top-1: which share of the candidates errs at most so often.
+    """Return the empirical distribution of the error, 1 − the figure: how many candidates err at most so often.
 
     Candidates that were stopped early count among all, and never as having come below an error: so a share is the
     least that it can be. Without any this is the distribution that Radosavovic et al. compare design spaces by.
@@ -188,28 +194,29 @@ def error_distribution(scores: pd.DataFrame) -> pd.DataFrame:
     Source: Radosavovic et al. 2019, On Network Design Spaces for Visual Recognition, arXiv 1905.13214, section 3.
     """
     complete = scores[scores["state"] == "complete"]
-    errors, n = np.unique(1 - complete["validation_top1"].to_numpy(), return_counts=True)
+    errors, n = np.unique(1 - complete[column(scores, "validation_metric")].to_numpy(), return_counts=True)
     everyone = len(complete) + int((scores["state"] == "pruned").sum())
     found: pd.DataFrame = pd.DataFrame({"error": errors, "share": np.cumsum(n) / max(everyone, 1)})
     return found
 
 
-SCORE_COLUMNS = {
+SCORE_COLUMNS = {  # for `explained`
     "variant": "name of the architecture, and of how it is trained",
     "state": f"complete; pruned: stopped early with a seed that counts; {UNSCORED}: failed, interrupted or missing",
     "seeds": "complete trials that the score is the mean of; of a search only the first seed counts",
-    "validation_top1": "mean over these of the best epoch's, fraction from 0 to 1; NaN if a seed is lacking",
+    "validation_{metric}": "mean over these of the best epoch's, fraction from 0 to 1; NaN if a seed is lacking",
     "cost": "by the cost that is sought to be low, or MACs",
     "key": "of the first trial: equal keys are one experiment",
 }
 
-PROGRESS_COLUMNS = {
+PROGRESS_COLUMNS = {  # for `explained`
     "trial": "place in the order of time; the first is 1",
     "variant": "name of the architecture, and of how it is trained",
     "state": "of the trial",
     "epochs": "passes over the training images that it cost; none for the figures of an equal trial",
     "epochs_spent": "the same of this trial and all before it",
-    "validation_top1": "of the best epoch so far, fraction from 0 to 1; counts only of complete trials and duplicates",
+    "validation_{metric}": "of the best epoch so far, fraction from 0 to 1; counts only of complete trials and "
+    "duplicates",
     "cost": "by the cost that is sought to be low, or MACs",
-    "best_top1": "the highest validation_top1 of the trials that count, up to this one; NaN before the first",
+    "best_{metric}": "the highest validation_{metric} of the trials that count, up to this one; NaN before the first",
 }

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from fishnet_search.evidence.axes import places, scale_of
 from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.naming import column, metric_of
 from fishnet_search.plots.looks import BASELINE_COLOUR
 from fishnet_search.plots.scatter import cost_name, cost_unit
 from fishnet_search.plots.search import thinned, usual_range
+from fishnet_search.task.figures import MEANINGS
 
 MOST_LINES = 300
 """Candidates that are drawn; of more the best third of so many, and others at random."""
@@ -46,17 +48,17 @@ def plot_parallel_coordinates(axes: pd.DataFrame, scores: pd.DataFrame, metric: 
         metric: Which cost it is.
         ax: To draw on.
     """
-    seen = evidence(scores)
-    seen = thinned(seen[seen["variant"].isin(axes.index)], MOST_LINES, best_by="validation_top1")
-    seen = seen.sort_values("validation_top1", kind="stable")  # the best is drawn last, and so on top
+    seen, validation = evidence(scores), column(scores, "validation_metric")
+    seen = thinned(seen[seen["variant"].isin(axes.index)], MOST_LINES, best_by=validation)
+    seen = seen.sort_values(validation, kind="stable")  # the best is drawn last, and so on top
     own = axes.loc[seen["variant"]]
-    top1 = seen["validation_top1"].to_numpy()
+    figures = seen[validation].to_numpy()
     cost = seen["cost"].to_numpy() / cost_unit(metric, float(seen["cost"].max()))[0]
-    low, high = usual_range(seen["validation_top1"], margin=0)
-    heights = [*(_spread(own[name], axes[name]) for name in own), _share(cost), _share(np.maximum(top1, low))]
+    low, high = usual_range(seen[validation], margin=0)
+    heights = [*(_spread(own[name], axes[name]) for name in own), _share(cost), _share(np.maximum(figures, low))]
     points = np.stack(heights, axis=1)  # [candidates, axes]
     x = np.arange(points.shape[1], dtype=float)
-    shade = colormaps["viridis_r"](Normalize(low, high, clip=True)(top1))  # dark is accurate
+    shade = colormaps["viridis_r"](Normalize(low, high, clip=True)(figures))  # dark is accurate
     lines = np.stack([np.broadcast_to(x, points.shape), points], axis=2)
     width = float(np.clip(60 / len(lines), 0.6, 1.6))
     ax.add_collection(LineCollection(list(lines), colors=shade, linewidths=width, alpha=0.8))
@@ -65,10 +67,10 @@ def plot_parallel_coordinates(axes: pd.DataFrame, scores: pd.DataFrame, metric: 
         _draw_levels(axes[name], place, ax)
     _write(f"{np.nanmin(cost):.3g}", len(own.columns), 0, ax)
     _write(f"{np.nanmax(cost):.3g}", len(own.columns), 1, ax)
-    _write(f"{'≤ ' if top1.min() < low else ''}{100 * low:.1f}", len(own.columns) + 1, 0, ax)
+    _write(f"{'≤ ' if figures.min() < low else ''}{100 * low:.1f}", len(own.columns) + 1, 0, ax)
     _write(f"{100 * high:.1f}", len(own.columns) + 1, 1, ax)
     logs = [f"{name} (log)" if scale_of(axes[name]) == "log" else str(name) for name in own]
-    names = [*logs, cost_name(metric, float(seen["cost"].max())), "top-1 (%)"]
+    names = [*logs, cost_name(metric, float(seen["cost"].max())), f"{MEANINGS[metric_of(scores)].label} (%)"]
     turned = {"rotation": 20, "ha": "left"} if max(map(len, names)) * len(names) > _TITLES else {"ha": "center"}
     for place, name in enumerate(names):
         ax.annotate(name, (place, 1.06), annotation_clip=False, va="bottom", **turned)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from fishnet_search.plots.looks import COLOURS, Look, seeds_label
+from fishnet_search.task.figures import FIGURES
 
 
 def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, column: str, ax: Axes) -> Axes:
@@ -56,7 +57,7 @@ def plot_learning_curve(curves: pd.DataFrame, look: Mapping[str, Look], *, colum
 
 def is_accuracy(column: str) -> bool:
     """Tell whether a column of curves is a fraction that is drawn in per cent."""
-    return column.endswith(("top1", "top5"))
+    return column.partition("_")[2] in FIGURES
 
 
 def has_bands(look: Mapping[str, Look]) -> bool:

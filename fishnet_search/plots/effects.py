@@ -13,10 +13,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from fishnet_search.evidence.effects import LARGER
-from fishnet_search.evidence.frames import rows_of
 from fishnet_search.evidence.matched import AS_IT_IS, NO_WIDTH, REFUSED
+from fishnet_search.evidence.naming import metric_of, rows_of
 from fishnet_search.evidence.wording import points
 from fishnet_search.plots.looks import BASELINE_COLOUR, QUIET, Look, seeds_told, wrapped
+from fishnet_search.task.figures import MEANINGS, Figure
 
 SEEDS_BELOW = 0.27
 """How far the single seeds are drawn below their mean, in rows."""
@@ -46,7 +47,7 @@ def plot_effects(effects: pd.DataFrame, pairs: pd.DataFrame, look: Mapping[str, 
     _draw_seeds(pairs, {variant: y + SEEDS_BELOW for variant, y in places.items()}, ax)
     for row in rows_of(effects):
         _draw_effect(row, places[row.variant], look[row.variant], ax, most=_most(effects))
-    return _with_rows([wrapped(variant) for variant in order], ax)
+    return _with_rows([wrapped(variant) for variant in order], metric_of(effects), ax)
 
 
 def plot_matched_effects(
@@ -72,7 +73,7 @@ def plot_matched_effects(
     for y, by in enumerate(matched["matched_by"]):
         if by in _INSTEAD:
             ax.annotate(_INSTEAD[by], (1.02, y + APART), xycoords=ax.get_yaxis_transform(), va="center", color=QUIET)
-    return _with_rows([wrapped(variant) for variant in order], ax)
+    return _with_rows([wrapped(variant) for variant in order], metric_of(effects), ax)
 
 
 def _draw_seeds(pairs: pd.DataFrame, places: Mapping[str, float], ax: Axes) -> None:
@@ -88,7 +89,7 @@ def _most(effects: pd.DataFrame) -> int:
 def _draw_effect(row: Any, y: float, look: Look, ax: Axes, *, most: int) -> None:
     larger = row.verdict == LARGER
     ax.errorbar(
-        100 * row.difference_top1,
+        100 * row.difference_metric,
         y,
         xerr=100 * row.difference_ci95,
         fmt=look.marker,
@@ -101,7 +102,7 @@ def _draw_effect(row: Any, y: float, look: Look, ax: Axes, *, most: int) -> None
         zorder=3,
     )
     ax.annotate(
-        points(row.difference_top1, row.difference_ci95) + seeds_told(row.pairs, most=most),
+        points(row.difference_metric, row.difference_ci95) + seeds_told(row.pairs, most=most),
         (1.02, y),
         xycoords=ax.get_yaxis_transform(),
         va="center",
@@ -110,9 +111,10 @@ def _draw_effect(row: Any, y: float, look: Look, ax: Axes, *, most: int) -> None
     )
 
 
-def _with_rows(names: list[str], ax: Axes) -> Axes:
+def _with_rows(names: list[str], metric: Figure, ax: Axes) -> Axes:
     ax.axvline(0, color=BASELINE_COLOUR, linewidth=1.2, zorder=1)
     ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel="test top-1 minus the baseline's (percentage points)", ylabel="", ylim=(len(names) - 0.5, -0.5))
+    what = f"test {MEANINGS[metric].label} minus the baseline's (percentage points)"
+    ax.set(xlabel=what, ylabel="", ylim=(len(names) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
     return ax

@@ -9,10 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fishnet_search.evidence.naming import column, metric_of
 from fishnet_search.plots.curves import plot_learning_curve
 from fishnet_search.plots.effects import plot_effects, plot_matched_effects
 from fishnet_search.plots.looks import QUIET, Look, line_count, wrapped
 from fishnet_search.plots.scatter import plot_accuracy_against_macs
+from fishnet_search.task.figures import MEANINGS
 
 WIDTH = 8.6
 """Inches of every figure, so that all have letters of one size on the page."""
@@ -56,14 +58,14 @@ def draw_accuracy_against_macs(measured: pd.DataFrame, look: Mapping[str, Look])
 
 
 def draw_learning_curves(curves: pd.DataFrame, look: Mapping[str, Look]) -> Figure:
-    """Return the figure of validation top-1 and training loss side by side with one legend below."""
+    """Return the picture of the validation figure and training loss side by side with one legend below."""
     variants = curves["variant"].unique().tolist()
     columns, height = legend_size(variants)
     figure = Figure(figsize=(WIDTH, 3.6 + height), layout="constrained")
     left, right = figure.subplots(1, 2)
-    plot_learning_curve(curves, look, column="validation_top1", ax=left)
+    plot_learning_curve(curves, look, column=column(curves, "validation_metric"), ax=left)
     plot_learning_curve(curves, look, column="train_loss", ax=right)
-    left.set_title("validation top-1 (%)")
+    left.set_title(f"validation {MEANINGS[metric_of(curves)].label} (%)")
     right.set_title("training loss (logarithmic)" if right.get_yscale() == "log" else "training loss")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False)

@@ -10,9 +10,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from fishnet_search.evidence.effects import LARGER
-from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.naming import metric_of, rows_of
 from fishnet_search.evidence.wording import points
 from fishnet_search.plots.looks import BASELINE_COLOUR, QUIET
+from fishnet_search.task.figures import MEANINGS
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """One a part, for those who do not see its colour."""
@@ -49,7 +50,7 @@ def plot_levels(levels: pd.DataFrame, *, ax: Axes) -> Axes:
             colour, marker = looks[row.part]
             larger = row.verdict == LARGER
             ax.errorbar(
-                100 * row.difference_top1,
+                100 * row.difference_metric,
                 len(names),
                 xerr=100 * row.difference_ci95,
                 fmt=marker,
@@ -62,7 +63,7 @@ def plot_levels(levels: pd.DataFrame, *, ax: Axes) -> Axes:
                 zorder=3,
             )
             ax.annotate(
-                points(row.difference_top1, row.difference_ci95),
+                points(row.difference_metric, row.difference_ci95),
                 (1.02, len(names)),
                 xycoords=ax.get_yaxis_transform(),
                 va="center",
@@ -74,7 +75,8 @@ def plot_levels(levels: pd.DataFrame, *, ax: Axes) -> Axes:
     ax.set_yticks(range(len(names)), names)
     for head in heads:
         ax.get_yticklabels()[head].set_fontweight("bold")
-    ax.set(xlabel="test top-1 minus that at the baseline's level (percentage points)", ylabel="")
+    label = MEANINGS[metric_of(levels)].label
+    ax.set(xlabel=f"test {label} minus that at the baseline's level (percentage points)", ylabel="")
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     return ax

@@ -14,8 +14,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from fishnet_search.evidence.candidates import lowest_usual, pareto_front
-from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.naming import column, metric_of, rows_of
 from fishnet_search.plots.looks import QUIET, Look, seeds_label, wrapped
+from fishnet_search.task.figures import MEANINGS
 
 _LABEL_HEIGHT = 13.0
 """Points (1/72 inch) that a line of a label needs so that the next one does not touch it."""
@@ -29,7 +31,7 @@ _COSTS = {
 
 
 def plot_accuracy_against_macs(effects: pd.DataFrame, look: Mapping[str, Look], *, ax: Axes) -> Axes:
-    """Draw mean test top-1 with its interval against MACs, every point labelled.
+    """Draw the mean test figure with its interval against MACs, every point labelled.
 
     Variants of equal MACs stand side by side, so that their intervals can be told apart.
 
@@ -44,8 +46,8 @@ def plot_accuracy_against_macs(effects: pd.DataFrame, look: Mapping[str, Look], 
         seen = look[str(row.variant)]
         ax.errorbar(
             xi,
-            100 * row.test_top1_mean,
-            yerr=100 * row.test_top1_ci95,
+            100 * row.test_metric_mean,
+            yerr=100 * row.test_metric_ci95,
             fmt=seen.marker,
             color=seen.colour,
             markersize=7,
@@ -56,13 +58,13 @@ def plot_accuracy_against_macs(effects: pd.DataFrame, look: Mapping[str, Look], 
     most = int(effects["seeds"].max())
     labels = [seeds_label(str(row.variant), int(row.seeds), most=most) for row in rows_of(effects)]
     colours = [look[str(variant)].colour for variant in effects["variant"]]
-    _label_beside(x, 100 * effects["test_top1_mean"].to_numpy(), labels, colours, ax)
-    ax.set(xlabel=label, ylabel="test top-1 (%)")
+    _label_beside(x, 100 * effects[column(effects, "test_metric_mean")].to_numpy(), labels, colours, ax)
+    ax.set(xlabel=label, ylabel=f"test {MEANINGS[metric_of(effects)].label} (%)")
     return ax
 
 
 def plot_candidates(candidates: pd.DataFrame, look: Mapping[str, Look], metric: str, *, ax: Axes) -> Axes:
-    """Draw validation top-1 of a search's candidates against their cost, with the front that none is better than.
+    """Draw the validation figure of a search's candidates against their cost, with the front that none is better than.
 
     Args:
         candidates: As from `candidate_frame`; those whose figures do not count are left out.
@@ -71,31 +73,31 @@ def plot_candidates(candidates: pd.DataFrame, look: Mapping[str, Look], metric: 
         ax: To draw on.
     """
     unit, label = cost_unit(metric, candidates["cost"].max())
-    seen = evidence(candidates).dropna(subset="cost")
+    seen, validation = evidence(candidates).dropna(subset="cost"), column(candidates, "validation_metric")
     front = pareto_front(seen)
-    ax.scatter(seen["cost"] / unit, 100 * seen["validation_top1"], color=QUIET, alpha=0.55, s=22, linewidth=0)
-    step = front["cost"] / unit, 100 * front["validation_top1"]
+    ax.scatter(seen["cost"] / unit, 100 * seen[validation], color=QUIET, alpha=0.55, s=22, linewidth=0)
+    step = front["cost"] / unit, 100 * front[validation]
     ax.plot(*step, color=QUIET, linewidth=1.2, drawstyle="steps-post", zorder=1)
     marked = seen[seen["variant"].isin(look)]
     for row in rows_of(marked):
         own = look[row.variant]
-        ax.plot(row.cost / unit, 100 * row.validation_top1, own.marker, color=own.colour, markersize=8, zorder=3)
+        ax.plot(row.cost / unit, 100 * row.validation_metric, own.marker, color=own.colour, markersize=8, zorder=3)
     ax.margins(x=0.06)
-    low, high = 100 * lowest_shown(candidates, list(look)), 100 * seen["validation_top1"].max()
+    low, high = 100 * lowest_shown(candidates, list(look)), 100 * seen[validation].max()
     margin = 0.08 * max(high - low, 1)
     ax.set_ylim(low - margin, high + margin)
     colours = [look[variant].colour for variant in marked["variant"]]
     names = [wrapped(variant) for variant in marked["variant"]]
-    _label_beside(marked["cost"].to_numpy() / unit, 100 * marked["validation_top1"].to_numpy(), names, colours, ax)
-    ax.set(xlabel=label, ylabel="validation top-1 (%)")
+    _label_beside(marked["cost"].to_numpy() / unit, 100 * marked[validation].to_numpy(), names, colours, ax)
+    ax.set(xlabel=label, ylabel=f"validation {MEANINGS[metric_of(candidates)].label} (%)")
     return ax
 
 
 def lowest_shown(candidates: pd.DataFrame, marked: Sequence[str]) -> float:
     """Return the accuracy below which candidates are left out, lest a few bad ones take the room of all others."""
-    seen = evidence(candidates)
-    named = seen.loc[seen["variant"].isin(marked), "validation_top1"]
-    lowest: float = min([lowest_usual(seen["validation_top1"]), *named.tolist()])
+    seen, validation = evidence(candidates), column(candidates, "validation_metric")
+    named = seen.loc[seen["variant"].isin(marked), validation]
+    lowest: float = min([lowest_usual(seen[validation]), *named.tolist()])
     return lowest
 
 

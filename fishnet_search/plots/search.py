@@ -15,10 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from fishnet_search.evidence.candidates import lowest_usual, pareto_front
-from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.naming import column, metric_of, rows_of
 from fishnet_search.evidence.search import Corner
 from fishnet_search.plots.looks import BASELINE_COLOUR, QUIET, Look, in_legend, wrapped
 from fishnet_search.plots.scatter import cost_unit
+from fishnet_search.task.figures import MEANINGS, Figure
 
 MOST_POINTS = 1_000
 """Candidates that are drawn as points; of more these are drawn at random."""
@@ -42,7 +44,7 @@ def thinned(frame: pd.DataFrame, most: int, *, best_by: str | None = None) -> pd
 
 
 def plot_progress(progress: pd.DataFrame, *, against: str, baseline: str, ax: Axes) -> Axes:
-    """Draw the best validation top-1 so far as a line over all trials as points.
+    """Draw the best validation figure so far as a line over all trials as points.
 
     Args:
         progress: As from `progress_frame`, with one trial that counts or more.
@@ -51,16 +53,15 @@ def plot_progress(progress: pd.DataFrame, *, against: str, baseline: str, ax: Ax
         ax: To draw on.
     """
     counted = evidence(progress)
+    validation, best = column(progress, "validation_metric"), column(progress, "best_metric")
     stopped = thinned(progress[progress["state"] == "pruned"], MOST_POINTS)
     shown = thinned(counted, MOST_POINTS)
-    low, high = usual_range(counted["validation_top1"])
-    ax.scatter(
-        shown[against], 100 * shown["validation_top1"], s=16, color=QUIET, alpha=0.6, linewidth=0, label="complete"
-    )
+    low, high = usual_range(counted[validation])
+    ax.scatter(shown[against], 100 * shown[validation], s=16, color=QUIET, alpha=0.6, linewidth=0, label="complete")
     if len(stopped):
         ax.scatter(
             stopped[against],
-            100 * np.maximum(stopped["validation_top1"], low),  # most had just begun: at the lower edge
+            100 * np.maximum(stopped[validation], low),  # most had just begun: at the lower edge
             s=14,
             marker="x",
             color=_STOPPED,
@@ -69,14 +70,14 @@ def plot_progress(progress: pd.DataFrame, *, against: str, baseline: str, ax: Ax
             clip_on=False,
             label="stopped early, when stopped",
         )
-    rises = progress[progress["best_top1"].ne(progress["best_top1"].shift()) & progress["best_top1"].notna()]
+    rises = progress[progress[best].ne(progress[best].shift()) & progress[best].notna()]
     ends = pd.concat([rises, progress.iloc[[-1]]])
-    ax.step(ends[against], 100 * ends["best_top1"], where="post", color=ACCENT, linewidth=1.8, label="best so far")
-    own = counted.loc[counted["variant"] == baseline, "validation_top1"]
+    ax.step(ends[against], 100 * ends[best], where="post", color=ACCENT, linewidth=1.8, label="best so far")
+    own = counted.loc[counted["variant"] == baseline, validation]
     if len(own):
         ax.axhline(100 * own.iloc[0], color=BASELINE_COLOUR, linewidth=1, linestyle=(0, (4, 2)), label="baseline")
     names = {"trial": "trials begun", "epochs_spent": "epochs spent by all trials"}
-    ax.set(xlabel=names[against], ylabel="validation top-1 (%)")
+    ax.set(xlabel=names[against], ylabel=f"validation {MEANINGS[metric_of(progress)].label} (%)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.set_xlim(left=0)
     ax.set_ylim(100 * low, 100 * high)
@@ -95,20 +96,20 @@ def plot_front(scores: pd.DataFrame, corner: Corner | None, metric: str, look: M
         look: As from `looks`, of the variants that are marked and labelled.
         ax: To draw on.
     """
-    seen = evidence(scores).dropna(subset=["cost"])
+    seen, validation = evidence(scores).dropna(subset=["cost"]), column(scores, "validation_metric")
     unit, label = cost_unit(metric, float(seen["cost"].max()))
     front = pareto_front(seen)
     shown = thinned(seen, MOST_POINTS)
-    ax.scatter(shown["cost"] / unit, 100 * shown["validation_top1"], s=16, color=QUIET, alpha=0.6, linewidth=0)
+    ax.scatter(shown["cost"] / unit, 100 * shown[validation], s=16, color=QUIET, alpha=0.6, linewidth=0)
     if corner is not None:
         _shade(front, corner, unit, ax)
-    ax.scatter(front["cost"] / unit, 100 * front["validation_top1"], s=26, color=ACCENT, linewidth=0, zorder=3)
-    low, high = usual_range(seen["validation_top1"])
-    for row in rows_of(seen[seen["variant"].isin(look) & (seen["validation_top1"] >= low)]):
+    ax.scatter(front["cost"] / unit, 100 * front[validation], s=26, color=ACCENT, linewidth=0, zorder=3)
+    low, high = usual_range(seen[validation])
+    for row in rows_of(seen[seen["variant"].isin(look) & (seen[validation] >= low)]):
         own = look[row.variant]
         ax.plot(
             row.cost / unit,
-            100 * row.validation_top1,
+            100 * row.validation_metric,
             marker=own.marker,
             markersize=9,
             markerfacecolor="none",
@@ -119,17 +120,18 @@ def plot_front(scores: pd.DataFrame, corner: Corner | None, metric: str, look: M
             zorder=4,
         )
     ax.set_ylim(100 * low, 100 * high)
-    ax.set(xlabel=label, ylabel="validation top-1 (%)")
+    ax.set(xlabel=label, ylabel=f"validation {MEANINGS[metric_of(scores)].label} (%)")
     return ax
 
 
 def _shade(front: pd.DataFrame, corner: Corner, unit: float, ax: Axes) -> None:
     """Draw a front as a staircase to the highest cost, what it dominates, and the reference point."""
+    validation = column(front, "validation_metric")
     edge_x = np.append(front["cost"], corner.highest_cost) / unit
-    edge_y = 100 * np.append(front["validation_top1"], front["validation_top1"].iloc[-1])
-    ax.fill_between(edge_x, edge_y, 100 * corner.lowest_top1, step="post", color=ACCENT, alpha=0.12, linewidth=0)
+    edge_y = 100 * np.append(front[validation], front[validation].iloc[-1])
+    ax.fill_between(edge_x, edge_y, 100 * corner.lowest_figure, step="post", color=ACCENT, alpha=0.12, linewidth=0)
     ax.step(edge_x, edge_y, where="post", color=ACCENT, linewidth=1.6)
-    point = corner.highest_cost / unit, 100 * corner.lowest_top1
+    point = corner.highest_cost / unit, 100 * corner.lowest_figure
     ax.scatter(*point, marker="X", s=46, color=BASELINE_COLOUR, linewidth=0, zorder=4, clip_on=False)
 
 
@@ -148,11 +150,12 @@ def plot_hypervolume(shares: pd.Series[float], *, ax: Axes) -> Axes:
     return ax
 
 
-def plot_importance(importance: pd.DataFrame, *, ax: Axes) -> Axes:
+def plot_importance(importance: pd.DataFrame, figure: Figure = "top1", *, ax: Axes) -> Axes:
     """Draw what each axis explains as a bar, filled if it is more than a decoy does, with the decoys' most as a mark.
 
     Args:
         importance: As from `importance_frame`, one row or more.
+        figure: That it is the importance for.
         ax: To draw on.
     """
     for y, row in enumerate(rows_of(importance)):
@@ -164,7 +167,8 @@ def plot_importance(importance: pd.DataFrame, *, ax: Axes) -> Axes:
         at: dict[str, Any] = {"va": "center", "fontweight": weight, "bbox": box, "zorder": 4}
         ax.annotate(told, (100 * row.share, y), (5, 0), textcoords="offset points", **at)
     ax.set_yticks(range(len(importance)), importance["axis"].tolist())
-    ax.set(xlabel="share of the variance of validation top-1 (%)", ylim=(len(importance) - 0.4, -0.6))
+    what = f"share of the variance of validation {MEANINGS[figure].label} (%)"
+    ax.set(xlabel=what, ylim=(len(importance) - 0.4, -0.6))
     ax.grid(axis="y", visible=False)
     ax.margins(x=0.1)
     ax.set_xlim(left=0)

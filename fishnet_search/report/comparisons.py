@@ -11,10 +11,11 @@ import pandas as pd
 
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.effects import BASELINE, LARGER, NOT_COMPARED, ONE_SEED, SAME, WITHIN
-from fishnet_search.evidence.frames import rows_of
 from fishnet_search.evidence.matched import AS_IT_IS, METRICS, NO_WIDTH, REFUSED
+from fishnet_search.evidence.naming import metric_of, rows_of
 from fishnet_search.evidence.paired import LEVEL, MOST_SEEDS
 from fishnet_search.evidence.wording import change, listed, p_value, percent, points, seed_count, the_baseline
+from fishnet_search.task.figures import MEANINGS
 
 MOST_LISTED = 5
 """Variants within the noise that are named one by one; the table has them all."""
@@ -26,7 +27,7 @@ MOST_TOLD = 12
 def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
     """Tell which differences are larger than the noise, and how large all of them are."""
     rows = {verdict: rows_of(group) for verdict, group in effects.groupby("verdict")}
-    larger = sorted(rows.get(LARGER, []), key=lambda row: -abs(row.difference_top1))
+    larger = sorted(rows.get(LARGER, []), key=lambda row: -abs(row.difference_metric))
     within, alone = rows.get(WITHIN, []), rows.get(ONE_SEED, [])
     if not (larger or within or alone or NOT_COMPARED in rows):
         return []  # all are the baseline under other names
@@ -36,11 +37,11 @@ def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
     if len(larger) > MOST_TOLD:
         sentences.append(f"{len(larger) - MOST_TOLD} more, which the table has, differ by less: {LARGER} as well.")
     if len(within) > MOST_LISTED:
-        means = [row.difference_top1 for row in within]
+        means = [row.difference_metric for row in within]
         span = f"from {points(min(means))} to {points(max(means))} points"
         sentences.append(f"Within the noise: {len(within):,} variants, with differences {span}.")
     elif within:
-        sizes = [points(row.difference_top1, row.difference_ci95) for row in within]
+        sizes = [points(row.difference_metric, row.difference_ci95) for row in within]
         named = [
             f"{row.variant} ({size} points, {seed_count(row.pairs)})" for row, size in zip(within, sizes, strict=True)
         ]
@@ -48,7 +49,7 @@ def differences(baseline: str, effects: pd.DataFrame) -> list[str]:
         sentences.append(f"{lead} {', '.join(named)}.")
     sentences += [*_undone_by_correction(judged), *further_seeds(judged)]
     if alone:
-        named = [f"{row.variant} ({points(row.difference_top1)} points)" for row in alone]
+        named = [f"{row.variant} ({points(row.difference_metric)} points)" for row in alone]
         sentences.append(f"One seed in common with the baseline, so no interval and no verdict: {listed(named)}.")
     return sentences
 
@@ -79,7 +80,7 @@ def further_seeds(rows: Sequence[Any]) -> list[str]:
     """Say how many more seeds would settle the differences within the noise, of many the one that takes the fewest.
 
     Args:
-        rows: Of comparisons that stand in one table, with `variant`, `verdict`, `difference_top1` and `more_seeds`.
+        rows: Of comparisons that stand in one table, with `variant`, `verdict`, `difference_metric` and `more_seeds`.
     """
     within = [row for row in rows if row.verdict == WITHIN]
     near = sorted((row for row in within if math.isfinite(row.more_seeds)), key=lambda row: row.more_seeds)
@@ -148,12 +149,12 @@ def _undone_by_correction(rows: Sequence[Any]) -> list[str]:
 
 
 def _size(row: Any) -> str:
-    return points(abs(row.difference_top1)).lstrip("+")
+    return points(abs(row.difference_metric)).lstrip("+")
 
 
 def _named(baseline: str, effects: pd.DataFrame) -> str:
-    own = rows_of(effects[effects["verdict"] == BASELINE])[0]
-    return f"{the_baseline(baseline)} ({percent(own.test_top1_mean)} % test top-1 over {seed_count(own.seeds)})"
+    own, label = rows_of(effects[effects["verdict"] == BASELINE])[0], MEANINGS[metric_of(effects)].label
+    return f"{the_baseline(baseline)} ({percent(own.test_metric_mean)} % test {label} over {seed_count(own.seeds)})"
 
 
 def _headline(baseline: str, larger: int, judged: int) -> str:
@@ -165,8 +166,8 @@ def _headline(baseline: str, larger: int, judged: int) -> str:
 
 
 def _difference(row: Any) -> str:
-    side = "above" if row.difference_top1 > 0 else "below"
-    size = points(abs(row.difference_top1), row.difference_ci95).lstrip("+")
+    side = "above" if row.difference_metric > 0 else "below"
+    size = points(abs(row.difference_metric), row.difference_ci95).lstrip("+")
     return f"{row.variant} is {size} points {side} the baseline over {seed_count(row.pairs)}: {LARGER}."
 
 
@@ -181,7 +182,7 @@ def _matched_pairs(rows: Sequence[Any], raw: Mapping[str, Any], metric: str) -> 
 
 def _largest(raw: Any, row: Any) -> float:
     """Return the larger of the differences as it is and at the baseline's cost."""
-    sizes = (abs(raw.difference_top1), abs(row.matched_difference_top1))
+    sizes = (abs(raw.difference_metric), abs(row.matched_difference_metric))
     return max((size for size in sizes if not math.isnan(size)), default=0.0)
 
 
@@ -194,7 +195,7 @@ def _matched_pair(raw: Any, row: Any, metric: str) -> str:
         cost = f"has the baseline's {metric} within the tolerance as it is ({change(row.cost_change)})"
         return f"{raw.variant} {cost} and is {_placed(raw)}."
     twin = {
-        "difference_top1": row.matched_difference_top1,
+        "difference_metric": row.matched_difference_metric,
         "difference_ci95": row.matched_difference_ci95,
         "verdict": row.matched_verdict,
     }
@@ -210,8 +211,8 @@ def _placed(row: Any) -> str:
         return "the baseline itself"
     if row.verdict == NOT_COMPARED:
         return "not compared yet"
-    size = points(abs(row.difference_top1), row.difference_ci95).lstrip("+")
-    side = "above" if row.difference_top1 > 0 else "below" if row.difference_top1 < 0 else "from"
+    size = points(abs(row.difference_metric), row.difference_ci95).lstrip("+")
+    side = "above" if row.difference_metric > 0 else "below" if row.difference_metric < 0 else "from"
     return f"{size} points {side} the baseline, {row.verdict}"
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from fishnet_search.drawing.svg import element, group, text
-from fishnet_search.study.epochs import FIGURES, figures_of
-from fishnet_search.study.record import TrialRecord
+from fishnet_search.study.epochs import figures_of, rows_of
+from fishnet_search.study.record import LOSS, TrialRecord
+from fishnet_search.task.figures import MEANINGS
 
 _INK, _QUIET, _GRID = "#1b1f24", "#5f6670", "#dfe3e8"
 _TRAIN, _VALIDATION = "#b45f06", "#0b5cad"
@@ -33,26 +37,35 @@ class _Scale:
 
 
 def curve_svg(trial: TrialRecord) -> str:
-    """Return top-1 and loss of each epoch side by side, of training and validation; a dot marks the best epoch.
+    """Return figure and loss of each epoch side by side, of training and validation; a dot marks the best epoch.
+
+    There is no line of what a task does not measure there.
 
     Args:
         trial: With one epoch or more.
     """
-    rows = dict(zip(FIGURES, figures_of(trial.epochs), strict=True))
+    task = trial.task.kind
+    rows = dict(zip(rows_of(task), figures_of(trial.epochs, task), strict=True))
     epochs = [int(epoch) for epoch in rows["epoch"]]
-    train, validation = ((100 * rows[f"{part}.top1"]).tolist() for part in ("train", "validation"))
-    top1 = _panel("top-1 (%)", epochs, train, validation, trial.best_epoch)
-    train, validation = (rows[f"{part}.loss"].tolist() for part in ("train", "validation"))
+    train, validation = (_known(rows, f"{part}.{trial.metric}", 100) for part in ("train", "validation"))
+    figure = _panel(f"{MEANINGS[trial.metric].label} (%)", epochs, train, validation, trial.best_epoch)
+    train, validation = (_known(rows, f"{part}.{LOSS}") for part in ("train", "validation"))
     loss = _panel("loss", epochs, train, validation, trial.best_epoch)
     width = 2 * _WIDTH
     return element(
         "svg",
-        top1,
+        figure,
         group([loss], transform=f"translate({_WIDTH:g} 0)"),
         viewBox=f"0 0 {width:g} {_HEIGHT:g}",
         role="img",
         aria_label=f"learning curve of {trial.variant} seed {trial.seed}",
     )
+
+
+def _known(rows: Mapping[str, npt.NDArray[np.float64]], name: str, scale: float = 1) -> Numbers:
+    """Return the numbers of a row, none where it lacks some."""
+    row = rows.get(name)
+    return [] if row is None or np.isnan(row).any() else (scale * row).tolist()
 
 
 def _panel(title: str, epochs: Sequence[int], train: Numbers, validation: Numbers, best_epoch: int | None) -> str:
@@ -63,15 +76,15 @@ def _panel(title: str, epochs: Sequence[int], train: Numbers, validation: Number
     at = [x(epoch) for epoch in epochs]
     parts = [
         text(_LEFT, 13, title, _SIZE, fill=_INK, font_weight="600"),
-        text(_WIDTH - _RIGHT - 62, 13, "training", _SIZE, fill=_TRAIN, text_anchor="end"),
-        text(_WIDTH - _RIGHT, 13, "validation", _SIZE, fill=_VALIDATION, text_anchor="end"),
+        *([text(_WIDTH - _RIGHT - 62, 13, "training", _SIZE, fill=_TRAIN, text_anchor="end")] if train else []),
+        *([text(_WIDTH - _RIGHT, 13, "validation", _SIZE, fill=_VALIDATION, text_anchor="end")] if validation else []),
         *(_level(value, y(value)) for value in (low, high)),
         text(_LEFT, _HEIGHT - 10, f"epoch {first}", _SIZE, fill=_QUIET),
         *([text(at[-1], _HEIGHT - 10, f"{last}", _SIZE, fill=_QUIET, text_anchor="end")] if len(epochs) > 1 else []),
-        _line(at, train, y, _TRAIN, dashes="4 3"),
-        _line(at, validation, y, _VALIDATION),
+        *([_line(at, train, y, _TRAIN, dashes="4 3")] if train else []),
+        *([_line(at, validation, y, _VALIDATION)] if validation else []),
     ]
-    if best_epoch is not None:
+    if best_epoch is not None and validation:
         parts.append(element("circle", cx=x(best_epoch), cy=y(validation[best_epoch - 1]), r=3.5, fill=_VALIDATION))
     return "".join(parts)
 

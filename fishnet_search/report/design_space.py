@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.axes import axis_frame, varying
 from fishnet_search.evidence.candidates import cost_metric
-from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.frames import evidence
 from fishnet_search.evidence.importance import DECOYS, IMPORTANCE_COLUMNS, MOST, importance_frame
+from fishnet_search.evidence.naming import explained, rows_of
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.evidence.search import FEWEST, distinct, error_distribution, progress_frame, score_frame
 from fishnet_search.evidence.wording import listed, percent
@@ -23,6 +24,7 @@ from fishnet_search.plots.search import plot_error_distribution, plot_importance
 from fishnet_search.report.scored import cut, incomplete, is_space, of_seeds, tried
 from fishnet_search.report.section import Section
 from fishnet_search.study.record import StudyRecord
+from fishnet_search.task.figures import MEANINGS, word_of
 
 MOST_AXES = 10
 """Axes that are drawn beside each other."""
@@ -47,7 +49,7 @@ def importance_section(analysis: Analysis) -> Section | None:
     if importance.empty:
         return None
     figure = Figure(figsize=(WIDTH, 1.0 + 0.34 * len(importance)), layout="constrained")
-    plot_importance(importance, ax=figure.subplots())
+    plot_importance(importance, study.metric, ax=figure.subplots())
     judged = set(importance["axis"])
     left_out = [name for name in varying(axis_frame(study)) if name not in judged]
     few = f" Too few candidates for a judgement: {listed(left_out)}." if left_out else ""
@@ -57,31 +59,31 @@ def importance_section(analysis: Analysis) -> Section | None:
     )
     return Section(
         name="importance",
-        title="What the accuracy hangs on",
-        text=tuple(_importance_in_words(importance)),
+        title=f"What the {word_of(study.metric)} hangs on",
+        text=tuple(_importance_in_words(importance, _label(study))),
         figure=figure,
-        caption="Share of the variance of validation top-1 that each axis explains by itself (fANOVA by Optuna's "
-        f"random forest, complete candidates {of_seeds(study)}). The black mark is the most that any of {DECOYS} or "
-        "more decoys explains, which are the levels of the axis with the most, shuffled among the candidates: a bar "
-        "that ends below it is hollow, and no finding; of 20 axes that change nothing, expect at most about one to end "
-        "above it. An axis that not all candidates have is judged among those that have it. Accuracies that are far "
-        "out below count as the lowest that is not."
+        caption=f"Share of the variance of validation {_label(study)} that each axis explains by itself (fANOVA by "
+        f"Optuna's random forest, complete candidates {of_seeds(study)}). The black mark is the most that any of "
+        f"{DECOYS} or more decoys explains, which are the levels of the axis with the most, shuffled among the "
+        "candidates: a bar that ends below it is hollow, and no finding; of 20 axes that change nothing, expect at "
+        "most about one to end above it. An axis that not all candidates have is judged among those that have it. "
+        "Accuracies that are far out below count as the lowest that is not."
         f"{sampled}{few}{incomplete(scores)}",
         table=_importance_table(importance),
         words=("axis",),
         numbers=importance,
-        columns=IMPORTANCE_COLUMNS,
+        columns=explained(IMPORTANCE_COLUMNS, importance, (study.metric,)),
     )
 
 
-def _importance_in_words(importance: pd.DataFrame) -> list[str]:
+def _importance_in_words(importance: pd.DataFrame, label: str) -> list[str]:
     beyond = [f"{row.axis} ({100 * row.share:.0f} %)" for row in rows_of(importance) if row.beyond_chance]
     everyone = importance[importance["candidates"] == importance["candidates"].max()]
     rest = f"{100 * max(1 - everyone['share'].sum(), 0):.0f} %"
     first = (
-        f"Beyond chance, validation top-1 hangs on {listed(beyond)}; in brackets the share of its variance."
+        f"Beyond chance, validation {label} hangs on {listed(beyond)}; in brackets the share of its variance."
         if beyond
-        else "No axis explains more of the variance of validation top-1 than shuffled ones do: either none matters "
+        else f"No axis explains more of the variance of validation {label} than shuffled ones do: either none matters "
         "much, or the candidates are too few to tell."
     )
     return [
@@ -89,6 +91,10 @@ def _importance_in_words(importance: pd.DataFrame) -> list[str]:
         f"What no axis explains by itself, {rest}, is what axes do together, and noise. Importance says how much an "
         "axis changes, over the levels that were tried, and not which level is best.",
     ]
+
+
+def _label(study: StudyRecord) -> str:
+    return MEANINGS[study.metric].label
 
 
 def _importance_table(importance: pd.DataFrame) -> pd.DataFrame:
@@ -131,8 +137,8 @@ def errors_section(analysis: Analysis) -> Section | None:
         title="How errors are distributed",
         text=tuple(_errors_in_words(everyone, scores, study)),
         figure=figure,
-        caption=f"Share of the candidates whose error, 100 % − validation top-1 {of_seeds(study)}, is at most so "
-        f"much. Each experiment counts once.{_panels_in_words(study, groups)}"
+        caption=f"Share of the candidates whose error, 100 % − validation {_label(study)} {of_seeds(study)}, is at "
+        f"most so much. Each experiment counts once.{_panels_in_words(study, groups)}"
         + cut(evidence(scores))
         + (" Those stopped early count as never having come so low." if (scores["state"] == "pruned").any() else ""),
     )
@@ -218,7 +224,8 @@ def coordinates_section(analysis: Analysis) -> Section | None:
         name="coordinates",
         title="All candidates, axis by axis",
         figure=figure,
-        caption=f"Each line is a complete candidate; the darker, the higher its validation top-1 {of_seeds(study)}, "
-        "which is the last axis. Lines of one level lie side by side, the more accurate higher. A line runs below an "
+        caption="Each line is a complete candidate; the darker, the higher its validation "
+        f"{_label(study)} {of_seeds(study)}, which is the last axis. Lines of one level lie side by side, "
+        "the more accurate higher. A line runs below an "
         f"axis that its candidate does not have.{some}{many}{incomplete(scores)}",
     )

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.fidelity import BEST, FIDELITY_COLUMNS, MOST, Race, fidelity_frame, races_of
-from fishnet_search.evidence.frames import rows_of
 from fishnet_search.evidence.halving import (
     HURDLE_COLUMNS,
     KEEP,
@@ -19,10 +18,12 @@ from fishnet_search.evidence.halving import (
     replay_halving,
     usual_hurdles,
 )
+from fishnet_search.evidence.naming import explained, rows_of
 from fishnet_search.evidence.wording import NOTHING, listed, points, seed_count
 from fishnet_search.plots.fidelity import plot_best_lost, plot_rank_agreement
 from fishnet_search.plots.figures import WIDTH
 from fishnet_search.report.section import Section
+from fishnet_search.task.figures import MEANINGS
 
 STRONG = 0.7
 """Kendall's τ from which on ranks are said to agree well: of 20 pairs 17 are in the order that they have in the end."""
@@ -49,19 +50,20 @@ def fidelity_section(analysis: Analysis) -> Section | None:
     plot_rank_agreement(fidelity, hurdles, ax=left)
     plot_best_lost(fidelity, hurdles, keep, ax=right)
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower right", ncols=2, frameon=False)
+    numbers = fidelity if stops.empty else _with_stops(fidelity, stops)
     told = _replayed(replay_halving(races, hurdles, keep), races) if stops.empty else _stopped(stops, analysis)
     return Section(
         name="fidelity",
         title="What the first epochs tell",
         text=(*_agreement(fidelity, hurdles, epochs), told),
         figure=figure,
-        caption=f"Left: Kendall's τ between validation top-1 after an epoch and that of the best of {epochs} epochs, "
-        f"over {_compared(races)}, with its 95 % bootstrap interval over variants. Right: share of the best 1 in "
-        f"{BEST} in the end that would be stopped there. Dotted: the epochs after which "
+        caption=f"Left: Kendall's τ between validation {MEANINGS[study.metric].label} after an epoch and that of the "
+        f"best of {epochs} epochs, over {_compared(races)}, with its 95 % bootstrap interval over variants. Right: "
+        f"share of the best 1 in {BEST} in the end that would be stopped there. Dotted: the epochs after which "
         f"{'early stopping judges by default' if stops.empty else 'trials were stopped'}.",
         table=_table(fidelity, stops, hurdles, keep),
-        numbers=fidelity if stops.empty else _with_stops(fidelity, stops),
-        columns=FIDELITY_COLUMNS if stops.empty else WITH_STOPS_COLUMNS,
+        numbers=numbers,
+        columns=explained(FIDELITY_COLUMNS if stops.empty else WITH_STOPS_COLUMNS, numbers),
         notes=tuple(_notes(races, stops)),
     )
 
@@ -102,11 +104,11 @@ def _replayed(replay: Replay, races: Sequence[Race]) -> str:
             else "the best of all is not among what is left"
         )
     often = "" if len(races) == 1 else " on average"
-    lost = f", and the best that is left is{often} {points(replay.shortfall_top1).lstrip('+')} points below it"
+    lost = f", and the best that is left is{often} {points(replay.shortfall).lstrip('+')} points below it"
     return (
         f"Successive halving on these curves, with 1 in {replay.keep} trials going on after "
         f"{_epochs(replay.hurdles)}, would have spent {100 * replay.epochs_share:.0f} % of the epochs: {kept}"
-        f"{lost if replay.shortfall_top1 > 0 else ''}."
+        f"{lost if replay.shortfall > 0 else ''}."
     )
 
 
@@ -130,7 +132,7 @@ def _table(fidelity: pd.DataFrame, stops: pd.DataFrame, hurdles: Sequence[int], 
             "after epoch": [f"{row.epoch}" for row in rows],
             "Kendall's τ": [_tau(row) for row in rows],
             f"of the best, lost if 1 in {keep} goes on (%)": [f"{100 * row.best_lost:.0f}" for row in rows],
-            "what is left falls short by (points)": [points(row.shortfall_top1).lstrip("+") for row in rows],
+            "what is left falls short by (points)": [points(row.shortfall_metric).lstrip("+") for row in rows],
         },
         dtype=str,
     )

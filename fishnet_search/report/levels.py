@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.effects import LARGER, ONE_SEED, SAME, WITHIN
-from fishnet_search.evidence.frames import rows_of
 from fishnet_search.evidence.levels import LEVEL_COLUMNS, WHOLE
+from fishnet_search.evidence.naming import column, explained, metric_of, rows_of
 from fishnet_search.evidence.paired import LEVEL
 from fishnet_search.evidence.wording import listed, p_value, points, seed_count
 from fishnet_search.plots.figures import WIDTH
 from fishnet_search.plots.levels import plot_levels
 from fishnet_search.report.section import Section
+from fishnet_search.task.figures import MEANINGS
 
 ROW = 0.3
 """Inches that a row of the figure takes."""
@@ -34,7 +35,7 @@ def levels_section(analysis: Analysis) -> Section | None:
     shown = levels[(levels["pairs"] > 0) & (levels["verdict"] != SAME)]
     if shown.empty:
         return None
-    drawn = shown.loc[shown["difference_top1"].abs().nlargest(MOST_LEVELS).index.sort_values()]
+    drawn = shown.loc[shown[column(shown, "difference_metric")].abs().nlargest(MOST_LEVELS).index.sort_values()]
     figure = Figure(figsize=(WIDTH, 1.2 + ROW * (len(drawn) + drawn["axis"].nunique())), layout="constrained")
     plot_levels(drawn, ax=figure.subplots())
     return Section(
@@ -50,7 +51,7 @@ def levels_section(analysis: Analysis) -> Section | None:
         table=_table(levels),
         words=("axis", "part", "level", "against", "verdict"),
         numbers=levels,
-        columns=LEVEL_COLUMNS,
+        columns=explained(LEVEL_COLUMNS, levels),
         notes=_notes(analysis),
     )
 
@@ -64,24 +65,24 @@ def level_sentences(levels: pd.DataFrame) -> tuple[str, ...]:
     judged = rows_of(levels[levels["verdict"].isin([LARGER, WITHIN])])
     if not judged:
         return ("No level can be judged against the noise: that takes two seeds or more.",)
-    larger = sorted((row for row in judged if row.verdict == LARGER), key=lambda row: -abs(row.difference_top1))
+    larger = sorted((row for row in judged if row.verdict == LARGER), key=lambda row: -abs(row.difference_metric))
     if not larger:
         return (f"None of {len(judged)} main effects is larger than the noise.",)
     count = f"{len(larger)} of {len(judged)} main effects {'is' if len(larger) == 1 else 'are'} larger than the noise: "
-    told = [f"{_named(row)} {points(row.difference_top1, row.difference_ci95)} points" for row in larger]
-    return (*_most(larger[0], judged), count + listed(told) + ".")
+    told = [f"{_named(row)} {points(row.difference_metric, row.difference_ci95)} points" for row in larger]
+    return (*_most(larger[0], judged, MEANINGS[metric_of(levels)].label), count + listed(told) + ".")
 
 
-def _most(first: Any, judged: list[Any]) -> list[str]:
+def _most(first: Any, judged: list[Any], label: str) -> list[str]:
     """Say which part matters most, if the interval of its largest effect lies beyond those of all other parts."""
     others = [row for row in judged if row.part != first.part]
     if not others:
         return []
-    least = abs(first.difference_top1) - first.difference_ci95
-    if least > max(abs(row.difference_top1) + row.difference_ci95 for row in others):
+    least = abs(first.difference_metric) - first.difference_ci95
+    if least > max(abs(row.difference_metric) + row.difference_ci95 for row in others):
         subject = "Of the parts, the whole network" if first.part == WHOLE else f"Of the parts, {first.part}"
         return [
-            f"{subject} matters most: {_named(first)} changes top-1 by {_size(first)} points, no other part as much."
+            f"{subject} matters most: {_named(first)} changes {label} by {_size(first)} points, no other part as much."
         ]
     return [
         "Which part matters most is not settled: the intervals of the largest effects of two parts or more overlap."
@@ -93,7 +94,7 @@ def _named(row: Any) -> str:
 
 
 def _size(row: Any) -> str:
-    return points(row.difference_top1, row.difference_ci95)
+    return points(row.difference_metric, row.difference_ci95)
 
 
 def _largest(drawn: pd.DataFrame, shown: pd.DataFrame) -> str:
@@ -121,7 +122,7 @@ def _table(levels: pd.DataFrame) -> pd.DataFrame:
                 f"{row.cells_least} of {row.cells}" if row.cells_least < row.cells else f"{row.cells}" for row in rows
             ],
             "seeds": levels["pairs"].map(str),
-            "difference (points)": [points(row.difference_top1, row.difference_ci95) for row in rows],
+            "difference (points)": [points(row.difference_metric, row.difference_ci95) for row in rows],
             "p corrected": [p_value(row.p_holm) for row in rows],
             "verdict": levels["verdict"],
         },

@@ -25,7 +25,8 @@ from fishnet_search.errors import StudyError
 from fishnet_search.evidence.analysis import Analysis, analyse
 from fishnet_search.evidence.candidates import best_variant, cost_metric, pareto_front
 from fishnet_search.evidence.effects import SAME
-from fishnet_search.evidence.frames import CURVE_COLUMNS, curve_frame, evidence, trial_frame
+from fishnet_search.evidence.frames import curve_frame, evidence, trial_frame
+from fishnet_search.evidence.naming import measured
 from fishnet_search.evidence.plan import in_order_of_plan
 from fishnet_search.evidence.search import score_frame
 from fishnet_search.evidence.wording import percent, seed_count
@@ -42,12 +43,13 @@ from fishnet_search.spec.naming import nearest
 from fishnet_search.study.reading import study_and_evidence
 from fishnet_search.study.record import StudyRecord, TrialRecord
 from fishnet_search.study.store import find_study
+from fishnet_search.task.figures import FIGURES, MEANINGS, Figure
 from fishnet_search.train.recipe import Recipe
 
 MOST_ROWS = 20
 """Of a table that an object shows of itself."""
 
-_DRAWN = [column for column in CURVE_COLUMNS if column not in ("variant", "seed", "state", "epoch")]
+_NOT_DRAWN = ("variant", "seed", "state", "epoch")
 
 
 def load_study(study: str | Path, studies: str | Path = "studies") -> LoadedStudy:
@@ -73,13 +75,14 @@ class Best:
     spec: Spec  # `build_network(build_graph(best.spec))` builds it
     recipe: Recipe
     seeds: int  # that the means are over
-    validation_top1_mean: float
-    test_top1_mean: float
-    test_top1_ci95: float  # half the width of the 95 % interval over seeds
+    metric: Figure  # that it is the best by
+    validation_mean: float
+    test_mean: float
+    test_ci95: float  # half the width of the 95 % interval over seeds
 
     def __repr__(self) -> str:
-        top1 = percent(self.test_top1_mean, self.test_top1_ci95)
-        return f"<best on validation images: {self.variant}, {top1} % test top-1 over {seed_count(self.seeds)}>"
+        figure = f"{percent(self.test_mean, self.test_ci95)} % test {MEANINGS[self.metric].label}"
+        return f"<best on validation images: {self.variant}, {figure} over {seed_count(self.seeds)}>"
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(repr(self)[1:-1])}</p>{self.spec._repr_html_()}"
@@ -110,7 +113,7 @@ class LoadedStudy:
     @cached_property
     def curves(self) -> pd.DataFrame:
         """One row an epoch, with the columns that `CURVE_COLUMNS` explains."""
-        return curve_frame(self.records)
+        return curve_frame(self.records, measured(self.record, self.records))
 
     @cached_property
     def specs(self) -> Mapping[str, Spec]:
@@ -145,7 +148,7 @@ class LoadedStudy:
 
     @cached_property
     def best(self) -> Best:
-        """The best by validation top-1 of the variants with the most seeds; of equals the one with fewer MACs."""
+        """The best on validation images of the variants with the most seeds; of equals the one with fewer MACs."""
         first = best_variant(self.effects)
         self._need(first.seeds > 0, "no variant that is compared has a complete trial")
         trial = next(trial for trial in self.records if trial.variant == first.variant)
@@ -154,9 +157,10 @@ class LoadedStudy:
             spec=self.specs[first.variant],
             recipe=trial.recipe,
             seeds=first.seeds,
-            validation_top1_mean=first.validation_top1_mean,
-            test_top1_mean=first.test_top1_mean,
-            test_top1_ci95=first.test_top1_ci95,
+            metric=self.record.metric,
+            validation_mean=first.validation_metric_mean,
+            test_mean=first.test_metric_mean,
+            test_ci95=first.test_metric_ci95,
         )
 
     @property
@@ -178,7 +182,7 @@ class LoadedStudy:
             return plot_effects(compared, pairs, look_of(self.analysis), ax=axes)
 
     def plot_accuracy_against_macs(self, ax: Axes | None = None) -> Axes:
-        """Draw each variant's mean test top-1 with its interval against its MACs.
+        """Draw each variant's mean test figure with its interval against its MACs.
 
         Args:
             ax: To draw on; by default a new figure's, which a notebook shows.
@@ -189,30 +193,31 @@ class LoadedStudy:
         with axes_for(ax, max(4.0, 1.2 + 0.2 * len(measured))) as axes:
             return plot_accuracy_against_macs(measured, look_of(self.analysis), ax=axes)
 
-    def plot_learning_curves(self, column: str = "validation_top1", ax: Axes | None = None) -> Axes:
+    def plot_learning_curves(self, column: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the mean over seeds after each epoch, from the lowest to the highest seed as a band.
 
         Args:
-            column: One of the figures in `curves`.
+            column: One of the figures in `curves`; by default that which the study is judged by, on validation images.
             ax: To draw on; by default a new figure's, which a notebook shows.
 
         Raises:
             StudyError: There is no such column, or nothing to draw.
         """
-        if column not in _DRAWN:
-            raise StudyError(f"curves have no figures {column!r}{nearest(column, _DRAWN)}")
+        there = [name for name in self.curves.columns.tolist() if name not in _NOT_DRAWN]
+        column = f"validation_{self.record.metric}" if column is None else column
+        if column not in there:
+            raise StudyError(f"curves have no figures {column!r}{nearest(column, there)}")
         look = look_of(self.analysis)
         curves = evidence(self.curves[self.curves["variant"].isin(look)])
         self._need(not curves.empty, "no variant that is compared has a complete trial")
         with axes_for(ax, 4.0) as axes:
             plot_learning_curve(curves, look, column=column, ax=axes)
-            label = column.replace("_", " ").replace("top", "top-")
-            axes.set_ylabel(f"{label} (%)" if is_accuracy(column) else label)
+            axes.set_ylabel(_told(column))
             axes.legend(frameon=False)
             return axes
 
     def plot_pareto(self, ax: Axes | None = None) -> Axes:
-        """Draw validation top-1 against cost, with the front as a line.
+        """Draw the validation figure against cost, with the front as a line.
 
         Args:
             ax: To draw on; by default a new figure's, which a notebook shows.
@@ -251,6 +256,14 @@ class LoadedStudy:
             return f"{head}{about}<p>{escape(str(problem))}</p>"
         words = "".join(f"<li>{escape(sentence)}</li>" for sentence in said)
         return f"{head}{about}<ul>{words}</ul>{as_html(table)}"
+
+
+def _told(column: str) -> str:
+    """Return what is written at the axis of a column of curves."""
+    if not is_accuracy(column):
+        return column.replace("_", " ")
+    part, _, name = column.partition("_")
+    return next(f"{part} {MEANINGS[figure].label} (%)" for figure in FIGURES if figure == name)
 
 
 @contextmanager

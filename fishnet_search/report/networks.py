@@ -10,6 +10,7 @@ from fishnet_search.evidence.candidates import best_variant
 from fishnet_search.evidence.wording import percent, seed_count, the_baseline
 from fishnet_search.graph.build import build_graph
 from fishnet_search.spec.families import Spec
+from fishnet_search.task.figures import MEANINGS
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ def draw_networks(analysis: Analysis) -> tuple[Drawing, ...]:
     is_other = specs[best.variant].identity() != specs[baseline].identity()
     # with one seed another candidate may be higher, which the summary tells
     among = " of the finalists and the baseline" if analysis.study.finalists else ""
-    top1, seeds = percent(best.validation_top1_mean), seed_count(int(best.seeds))
-    words = f"has the highest validation top-1{among}, {top1} % over {seeds}"
+    figure, seeds = percent(best.validation_metric_mean), seed_count(int(best.seeds))
+    words = f"has the highest validation {MEANINGS[analysis.study.metric].label}{among}, {figure} % over {seeds}"
     capital = the_baseline(baseline)[0].upper() + the_baseline(baseline)[1:]
     if best.seeds == 0:
         return (_drawing("network-baseline", capital, baseline, specs[baseline]),)

@@ -8,11 +8,13 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from fishnet_search.evidence.analysis import Analysis
-from fishnet_search.evidence.frames import MISSING, NOT_RUN, rows_of
+from fishnet_search.evidence.frames import MISSING, NOT_RUN
+from fishnet_search.evidence.naming import figures_in, metric_of, rows_of
 from fishnet_search.evidence.paired import LEVEL, MOST_SEEDS
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.evidence.wording import listed, percent, points
 from fishnet_search.study.record import DataRecord
+from fishnet_search.task.figures import MEANINGS
 
 ONE_SIDED = 1.645
 """Standard errors above a mean that 5 of 100 draws exceed."""
@@ -49,18 +51,21 @@ def method_notes(analysis: Analysis, *, environments: int) -> tuple[str, ...]:
         analysis: What the trials say.
         environments: In how many different ones the trials ran.
     """
-    data, effects = analysis.study.data, analysis.effects
+    data, effects, label = analysis.study.data, analysis.effects, MEANINGS[analysis.study.metric].label
+    is_classification = analysis.study.task.kind == "classification"
+    share = f": one of the {data.test_images:,} test images is {100 / data.test_images:.2g} points"
+    worth = share if is_classification else ""
     notes = [
         "MACs are multiply-accumulates of one image.",
-        "The epoch is chosen on validation top-1; test figures are of that epoch's weights, of complete trials only.",
+        f"The epoch is chosen on validation {label}; test figures are of that epoch's weights, of complete trials "
+        "only.",
         *_choice_of_epoch(effects),
         *_intervals(effects),
         *_verdicts(effects),
-        "Intervals cover what changes from seed to seed, not the choice of images: one of the "
-        f"{data.test_images:,} test images is {100 / data.test_images:.2g} points.",
+        f"Intervals cover what changes from seed to seed, not the choice of images{worth}.",
     ]
-    notes += _chance(effects, data)
-    if data.classes <= 5:
+    notes += _chance(effects, data) if is_classification else []
+    if is_classification and data.classes <= 5:
         notes.append(f"With {data.classes} classes, top-5 counts all guesses and is always 100 %.")
     if environments > 1:
         notes.append(f"The trials ran in {environments} different environments, which may add to the differences.")
@@ -73,11 +78,12 @@ def _choice_of_epoch(effects: pd.DataFrame) -> list[str]:
     if known.empty or len(effects) == 1:  # of a single variant the summary tells
         return []
     most = rows_of(known.sort_values("gap_best_last", ascending=False, kind="stable"))[0]
+    label = MEANINGS[metric_of(effects)].label
     if most.gap_best_last == 0:
         return ["In all complete trials no epoch is better on validation images than the last."]
     return [
-        f"Validation top-1 of the best epoch is {points(known['gap_best_last'].mean()).lstrip('+')} points above that "
-        f"of the last on average over variants, at most {points(most.gap_best_last).lstrip('+')} ({most.variant})."
+        f"Validation {label} of the best epoch is {points(known['gap_best_last'].mean()).lstrip('+')} points above "
+        f"that of the last on average over variants, at most {points(most.gap_best_last).lstrip('+')} ({most.variant})."
     ]
 
 
@@ -86,8 +92,8 @@ def _intervals(effects: pd.DataFrame) -> list[str]:
     if not (effects["seeds"] > 1).any():
         return []
     notes = ["± is half the width of the 95 % Student-t interval over seeds."]
-    for top in ("top1", "top5"):
-        mean, half = effects[f"test_{top}_mean"], effects[f"test_{top}_ci95"]
+    for figure in figures_in(effects):
+        mean, half = effects[f"test_{figure}_mean"], effects[f"test_{figure}_ci95"]
         if ((mean + half > 1) | (mean - half < 0)).any():
             return [*notes, "Student's t knows no bounds, so an interval near 0 or 100 % may reach beyond it."]
     return notes
@@ -141,9 +147,9 @@ def _search_notes(analysis: Analysis) -> list[str]:
     if not is_search(study) or study.finalists is None:
         return []
     return [
-        f"Finalists were chosen on validation top-1 with seed {study.seeds[0]}, never on test images. That seed is "
-        "among those of their means, and weights that were lucky on validation images in part are so on test images: "
-        "it favours them over the baseline, the more so the more candidates there were."
+        f"Finalists were chosen on validation {MEANINGS[study.metric].label} with seed {study.seeds[0]}, never on test "
+        "images. That seed is among those of their means, and weights that were lucky on validation images in part are "
+        "so on test images: it favours them over the baseline, the more so the more candidates there were."
     ]
 
 

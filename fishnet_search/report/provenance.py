@@ -8,6 +8,7 @@ from fishnet_search.evidence.matched import METRICS
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.evidence.wording import listed
 from fishnet_search.study.record import DataRecord, Environment, StudyRecord, TrialRecord
+from fishnet_search.task.settings import Classification
 from fishnet_search.train.recipe import Recipe
 
 ALWAYS_TOLD = ("epochs", "batch_size", "optimiser", "learning_rate", "momentum", "weight_decay", "schedule")
@@ -20,7 +21,10 @@ Facts = tuple[tuple[str, str], ...]
 def space_facts(study: StudyRecord) -> Facts:
     """Say what was varied, from where, and by which design."""
     axes = tuple((f"axis {name}", ", ".join(fields)) for name, fields in study.axes.items())
+    task, usual = study.task, type(study.task)()
+    changed = [f"{name.replace('_', ' ')} {value}" for name, value in task if value != getattr(usual, name)]
     told = {
+        "task": None if task == Classification() else ", ".join([task.kind, *changed]),
         "design": study.design,
         "objectives": ", ".join(study.objectives) if is_search(study) else None,
         "matched": None if study.match is None else f"each variant also at the baseline's {METRICS[study.match]}",
@@ -42,6 +46,8 @@ def data_facts(data: DataRecord) -> Facts:
         ),
         *([("split", data.split)] if data.split else []),
         *([("left out", broken)] if data.skipped else []),
+        *([("objects left out", listed(data.dropped))] if data.dropped else []),
+        *([("boxes cut at the edge of their image", f"{data.clipped:,}")] if data.clipped else []),
         ("classes", f"{data.classes:,}"),
         ("short side", f"{data.image_size} pixels"),
     )
@@ -54,14 +60,14 @@ def recipe_facts(study: StudyRecord, compared: Collection[str]) -> Facts:
         study: What was planned.
         compared: Names of the variants that the report is about.
     """
-    shared = study.recipe.model_dump()
+    shared = dict(study.recipe)
     others: dict[tuple[str, ...], list[str]] = {}
     for variant in study.variants:
-        own = {name: value for name, value in variant.recipe.model_dump().items() if value != shared[name]}
+        own = {name: value for name, value in dict(variant.recipe).items() if value != shared[name]}
         if own and variant.name in compared:
             told = tuple(f"{name.replace('_', ' ')} {value}" for name, value in own.items())
             others.setdefault(told, []).append(variant.name)
-    default = Recipe().model_dump()
+    default = dict(Recipe())
     set_here = {name: value for name, value in shared.items() if name in ALWAYS_TOLD or value != default[name]}
     facts = tuple((name.replace("_", " "), str(value)) for name, value in set_here.items())
     return (*facts, *((", ".join(told), f"in {listed(names)}") for told, names in others.items()))

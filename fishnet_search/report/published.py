@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.naming import rows_of
 from fishnet_search.evidence.wording import MINUS, NOTHING
+from fishnet_search.task.figures import FIGURES, MEANINGS
 
-_BESIDE = {"top1": "test top-1 (%)", "top5": "test top-5 (%)", "params": "params", "macs": "MACs"}
+_BESIDE = {figure: f"test {MEANINGS[figure].label} (%)" for figure in FIGURES} | {"params": "params", "macs": "MACs"}
 """Metric -> the column of the main table that it stands beside."""
 
 _NAMES = {name: column.removeprefix("test ") for name, column in _BESIDE.items()} | {
@@ -31,6 +32,8 @@ def with_published(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame
     beside: pd.DataFrame = table.copy()
     marks = _marks(published)
     for metric, column in _BESIDE.items():
+        if column not in table:
+            continue
         rows = rows_of(published[published["metric"] == metric])
         if not {row.variant for row in rows} & set(table["variant"]):
             continue

@@ -6,8 +6,9 @@ import pandas as pd
 
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.effects import SAME
-from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.frames import evidence
 from fishnet_search.evidence.matched import METRICS
+from fishnet_search.evidence.naming import column, rows_of
 from fishnet_search.evidence.wording import seed_count, the_baseline
 from fishnet_search.plots.curves import has_bands, leaves_out
 from fishnet_search.plots.figures import (
@@ -18,6 +19,7 @@ from fishnet_search.plots.figures import (
 )
 from fishnet_search.plots.looks import DIFFERENT, Look, looks
 from fishnet_search.report.section import Section
+from fishnet_search.task.figures import MEANINGS, word_of
 
 _MARKERS = (
     "The grey dots below are the single seeds. "
@@ -38,8 +40,8 @@ def effects_section(analysis: Analysis) -> Section | None:
         "effects",
         f"Differences to {the_baseline(analysis.study.baseline)}",
         figure=draw_effects(compared, pairs, look_of(analysis)),
-        caption=f"Test top-1: mean of the differences paired by seed{_fewer(compared)}, with its 95 % interval, which "
-        f"is for this one difference. {_MARKERS}{_left_out(analysis)}",
+        caption=f"Test {_label(analysis)}: mean of the differences paired by seed{_fewer(compared)}, with its 95 % "
+        f"interval, which is for this one difference. {_MARKERS}{_left_out(analysis)}",
     )
 
 
@@ -54,9 +56,9 @@ def _matched_effects(analysis: Analysis) -> Section | None:
         "effects",
         f"Differences to {the_baseline(analysis.study.baseline)}",
         figure=draw_matched_effects(compared, rows, analysis.pairs, look_of(analysis), metric),
-        caption=f"Test top-1: above in each row the variant as it is, below it with its widths rescaled to the "
-        f"baseline's {metric}. Mean of the differences paired by seed{_fewer(compared)}, with its 95 % interval, which "
-        f"is for this one difference. {_MARKERS}{_left_out(analysis)}",
+        caption=f"Test {_label(analysis)}: above in each row the variant as it is, below it with its widths rescaled "
+        f"to the baseline's {metric}. Mean of the differences paired by seed{_fewer(compared)}, with its 95 % "
+        f"interval, which is for this one difference. {_MARKERS}{_left_out(analysis)}",
     )
 
 
@@ -68,9 +70,9 @@ def accuracy_section(analysis: Analysis) -> Section | None:
         return None
     return Section(
         "accuracy-against-macs",
-        "Test accuracy against MACs",
+        f"Test {word_of(analysis.study.metric)} against MACs",
         figure=draw_accuracy_against_macs(measured, look_of(analysis)),
-        caption=f"Mean test top-1 {_over(effects['seeds'])}, with its 95 % interval; one seed has none. "
+        caption=f"Mean test {_label(analysis)} {_over(effects['seeds'])}, with its 95 % interval; one seed has none. "
         "Variants of equal MACs are drawn side by side. These intervals are not paired: judge differences by "
         f"the table.{_left_out(analysis)}",
     )
@@ -85,8 +87,8 @@ def learning_curves_section(analysis: Analysis) -> Section | None:
     states = analysis.compared["state"]
     band = "; the band goes from the lowest to the highest seed" if has_bands(look) else ""
     early = (
-        " The accuracy axis leaves out what only the first quarter of the epochs reaches."
-        if leaves_out(curves, look, column="validation_top1")
+        f" The {word_of(analysis.study.metric)} axis leaves out what only the first quarter of the epochs reaches."
+        if leaves_out(curves, look, column=column(curves, "validation_metric"))
         else ""
     )
     stopped = " Trials that were stopped early are left out." if (states == "pruned").any() else ""
@@ -100,7 +102,7 @@ def learning_curves_section(analysis: Analysis) -> Section | None:
 
 
 def drawn(analysis: Analysis) -> pd.DataFrame:
-    """Return the effects that figures show: all, or of many the baseline and the best by validation top-1.
+    """Return the effects that figures show: all, or of many the baseline and the best on validation images.
 
     A variant and its twin at the baseline's cost are shown together.
     """
@@ -113,11 +115,11 @@ def drawn(analysis: Analysis) -> pd.DataFrame:
 
 
 def best_few(effects: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Return all variants if each can have a look of its own, else the baseline and the best by validation top-1."""
+    """Return all variants if each can have a look of its own, else the baseline and the best on validation images."""
     if len(effects) <= DIFFERENT + 1:
         return effects
     others = effects[effects["variant"] != baseline]
-    best = others.sort_values("validation_top1_mean", ascending=False, kind="stable").head(DIFFERENT)
+    best = others.sort_values(column(others, "validation_metric_mean"), ascending=False, kind="stable").head(DIFFERENT)
     some: pd.DataFrame = effects[effects["variant"].isin({baseline, *best["variant"]})]
     return some
 
@@ -137,7 +139,12 @@ def _left_out(analysis: Analysis) -> str:
     shown, all_of_them = len(drawn(analysis)), len(analysis.effects)
     if shown == all_of_them:
         return ""
-    return f" Of {all_of_them:,} variants, the baseline and the best by validation top-1 are shown ({shown} in all)."
+    best = f"the best by validation {_label(analysis)}"
+    return f" Of {all_of_them:,} variants, the baseline and {best} are shown ({shown} in all)."
+
+
+def _label(analysis: Analysis) -> str:
+    return MEANINGS[analysis.study.metric].label
 
 
 def _over(seeds: pd.Series[int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from fishnet_search.evidence.candidates import lowest_usual
+from fishnet_search.evidence.naming import column
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.evidence.search import UNSCORED, has_order
 from fishnet_search.evidence.wording import counts, percent, seed_count
@@ -46,7 +47,7 @@ def drawn(n: int, most: int) -> str:
 
 def cut(seen: pd.DataFrame) -> str:
     """Say how many candidates are so far below the others that they are outside the figure."""
-    accuracies = seen["validation_top1"]
+    accuracies = seen[column(seen, "validation_metric")]
     below = int((accuracies < (lowest := lowest_usual(accuracies))).sum())
     return f" {below:,} below {percent(lowest)} % are outside the figure." if below else ""
 

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.candidates import cost_metric, pareto_front
-from fishnet_search.evidence.frames import TRIAL_COLUMNS, evidence, rows_of
+from fishnet_search.evidence.frames import TRIAL_COLUMNS, evidence
+from fishnet_search.evidence.naming import column, explained, metric_of, rows_of
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.evidence.search import (
     FEWEST,
@@ -28,6 +29,7 @@ from fishnet_search.report.results import look_of
 from fishnet_search.report.scored import COSTS, cost_in_words, cut, drawn, incomplete, is_space, of_seeds
 from fishnet_search.report.section import Section
 from fishnet_search.study.record import EVIDENCE, StudyRecord
+from fishnet_search.task.figures import MEANINGS, word_of
 
 FEW_TRIALS = 3
 """Complete trials that a search must have before its course is drawn."""
@@ -53,10 +55,14 @@ def progress_section(analysis: Analysis) -> Section | None:
         title="How the search went",
         text=tuple(_course(progress, study)),
         figure=figure,
-        caption=f"Validation top-1 of the best epoch with seed {study.seeds[0]} alone, in the order in which trials "
-        "began. The best of many single trials is in part luck. A candidate with the figures of an equal one cost no "
-        f"epochs.{_crosses(progress)}{drawn(len(counted), MOST_POINTS)}{cut(counted)}",
+        caption=f"Validation {_label(study)} of the best epoch with seed {study.seeds[0]} alone, in the order in which "
+        "trials began. The best of many single trials is in part luck. A candidate with the figures of an equal one "
+        f"cost no epochs.{_crosses(progress)}{drawn(len(counted), MOST_POINTS)}{cut(counted)}",
     )
+
+
+def _label(study: StudyRecord) -> str:
+    return MEANINGS[study.metric].label
 
 
 def _crosses(progress: pd.DataFrame) -> str:
@@ -65,13 +71,14 @@ def _crosses(progress: pd.DataFrame) -> str:
 
 
 def _course(progress: pd.DataFrame, study: StudyRecord) -> list[str]:
-    best = rows_of(progress[progress["best_top1"] == progress["best_top1"].max()])[0]
+    so_far = column(progress, "best_metric")
+    best = rows_of(progress[progress[so_far] == progress[so_far].max()])[0]
     later = len(progress) - best.trial
     spent = int(progress["epochs"].sum())
     since = f" The {later:,} trials since have found nothing better." if later > 1 else ""
     sentences = [
-        f"The best validation top-1, {percent(best.best_top1)} %, came with trial {best.trial:,} of {len(progress):,} "
-        f"({best.variant}), when {best.epochs_spent:,} of {spent:,} epochs were spent.{since}"
+        f"The best validation {_label(study)}, {percent(best.best_metric)} %, came with trial {best.trial:,} of "
+        f"{len(progress):,} ({best.variant}), when {best.epochs_spent:,} of {spent:,} epochs were spent.{since}"
     ]
     asked = {variant.name: variant.recipe.epochs for variant in study.variants}
     stopped = progress[progress["state"] == "pruned"]
@@ -95,17 +102,18 @@ def pareto_section(analysis: Analysis) -> Section | None:
     shares = None if corner is None else _history(analysis, scores, corner)
     front = pareto_front(seen)
     numbers = _front_numbers(front, study, metric)
+    meanings = explained(TRIAL_COLUMNS | SCORE_COLUMNS, numbers)
     return Section(
         name="pareto",
-        title="The front: validation accuracy against cost",
+        title=f"The front: validation {word_of(study.metric)} against cost",
         text=tuple(_front_in_words(seen, front, corner, metric)) + _growth(shares),
         figure=_draw_front(analysis, scores, corner, shares),
-        caption=f"Validation top-1 {of_seeds(study)} against {COSTS[metric]}. {_shaded(corner)}Named: {_named(study)}."
-        f"{incomplete(scores)}{drawn(len(seen), MOST_POINTS)}{cut(seen)}",
+        caption=f"Validation {_label(study)} {of_seeds(study)} against {COSTS[metric]}. {_shaded(corner)}"
+        f"Named: {_named(study)}.{incomplete(scores)}{drawn(len(seen), MOST_POINTS)}{cut(seen)}",
         table=_front_table(numbers, metric),
         words=("variant",),
         numbers=numbers,
-        columns={name: (TRIAL_COLUMNS | SCORE_COLUMNS)[name] for name in numbers.columns.tolist()},
+        columns={name: meanings[name] for name in numbers.columns.tolist()},
     )
 
 
@@ -147,13 +155,14 @@ def _history(analysis: Analysis, scores: pd.DataFrame, corner: Corner) -> pd.Ser
     if not has_order(study) or (len(study.seeds) > 1 and not is_search(study)):
         return None
     progress = progress_frame(study, analysis.trials)
-    known = progress[["cost", "validation_top1"]].where(progress["state"].isin(EVIDENCE))
-    shares = hypervolumes(known["cost"].to_numpy(), known["validation_top1"].to_numpy(), corner)
+    validation = column(progress, "validation_metric")
+    known = progress[["cost", validation]].where(progress["state"].isin(EVIDENCE))
+    shares = hypervolumes(known["cost"].to_numpy(), known[validation].to_numpy(), corner)
     return pd.Series(shares, index=progress["trial"])
 
 
 def _front_in_words(seen: pd.DataFrame, front: pd.DataFrame, corner: Corner | None, metric: str) -> list[str]:
-    name = COSTS[metric]
+    name, label = COSTS[metric], MEANINGS[metric_of(seen)].label
     on_it = f"{len(front)} of {len(seen):,} complete candidates {'is' if len(front) == 1 else 'are'} on the front"
     sentences = [
         f"{on_it}: no other is as accurate at the same {name} or less. Accuracies are of single choices on validation "
@@ -162,13 +171,13 @@ def _front_in_words(seen: pd.DataFrame, front: pd.DataFrame, corner: Corner | No
     if corner is None:
         alike = "All cost the same" if seen["cost"].nunique() == 1 else "All that are not far out are equally accurate"
         return [*sentences, f"{alike}, so that there is no trade between accuracy and {name}."]
-    final = hypervolumes(seen["cost"].to_numpy(), seen["validation_top1"].to_numpy(), corner)[-1]
+    final = hypervolumes(seen["cost"].to_numpy(), seen[column(seen, "validation_metric")].to_numpy(), corner)[-1]
     dearest, cheapest = (cost_in_words(cost, metric) for cost in (corner.highest_cost, corner.lowest_cost))
     return [
         *sentences,
         f"The front dominates {percent(final)} % of the rectangle whose reference point is {dearest} {name} and "
-        f"{percent(corner.lowest_top1)} % top-1 (the dearest and the least accurate of those that are not far out) and "
-        f"whose other corner is {cheapest} and {percent(corner.highest_top1)} %.",
+        f"{percent(corner.lowest_figure)} % {label} (the dearest and the least accurate of those that are not far out) "
+        f"and whose other corner is {cheapest} and {percent(corner.highest_figure)} %.",
     ]
 
 
@@ -186,17 +195,18 @@ def _front_numbers(front: pd.DataFrame, study: StudyRecord, metric: str) -> pd.D
     """Return the front with each cost under its own name, as whole a number as it is in the plan."""
     variants = {variant.name: variant for variant in study.variants}
     costs = {cost: [getattr(variants[name], cost) for name in front["variant"]] for cost in (metric, "params")}
-    numbers = front[["variant"]].assign(**costs).join(front[["seeds", "validation_top1"]])
+    numbers = front[["variant"]].assign(**costs).join(front[["seeds", column(front, "validation_metric")]])
     in_order: pd.DataFrame = numbers.reset_index(drop=True)
     return in_order
 
 
 def _front_table(front: pd.DataFrame, metric: str) -> pd.DataFrame:
+    label = MEANINGS[metric_of(front)].label
     columns = {
         "variant": front["variant"].tolist(),
         COSTS[metric]: [cost_in_words(cost, metric) for cost in front[metric]],
         "parameters": counts(front["params"].tolist()),
-        "validation top-1 (%)": [percent(top1) for top1 in front["validation_top1"]],
+        f"validation {label} (%)": [percent(row.validation_metric) for row in rows_of(front)],
     }
     table: pd.DataFrame = pd.DataFrame(columns, dtype=str)
     return table

@@ -122,6 +122,7 @@ class LoadedStudies:
             StudyError: The studies have different images, one has no complete trial, or its trials cannot be compared.
         """
         self._check_images()
+        self._check_metrics()
         return _labelled({name: study.analysis.compared for name, study in self.studies.items()})
 
     @cached_property
@@ -140,6 +141,12 @@ class LoadedStudies:
                 "variants are compared across studies only where these have the same images, by their fingerprint, "
                 f"but here are several: {told}; load those together that share one"
             )
+
+    def _check_metrics(self) -> None:
+        metrics = {name: study.record.metric for name, study in self.studies.items()}
+        if len(set(metrics.values())) > 1:
+            told = ", ".join(f"{name} by {metric}" for name, metric in metrics.items())
+            raise StudyError(f"variants are compared across studies that are judged by one figure, but here: {told}")
 
     def __repr__(self) -> str:
         return f"<studies {', '.join(self.studies)}: {len(self.trials)} trials>"

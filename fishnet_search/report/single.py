@@ -5,13 +5,16 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
+import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from fishnet_search.evidence.analysis import Analysis
-from fishnet_search.evidence.frames import evidence, rows_of
+from fishnet_search.evidence.frames import evidence
+from fishnet_search.evidence.naming import figures_in, rows_of
 from fishnet_search.evidence.paired import LEVEL
 from fishnet_search.evidence.wording import duration, listed, percent, points, seed_count
 from fishnet_search.study.record import EVIDENCE, TrialRecord
+from fishnet_search.task.figures import MEANINGS
 
 
 def single_variant(analysis: Analysis) -> list[str]:
@@ -19,9 +22,9 @@ def single_variant(analysis: Analysis) -> list[str]:
     effect = rows_of(analysis.effects)[0]
     trials = [one for one in analysis.records if one.variant == effect.variant and one.state in EVIDENCE]
     return [
-        _figures(effect, trials),
-        _choice_of_images(effect, analysis.study.data.test_images),
-        _epochs(effect, trials),
+        _figures(analysis.effects, trials),
+        *_choice_of_images(analysis, effect),
+        _epochs(effect, trials, _label(analysis)),
         _train_to_test(analysis, effect),
         _speed(trials),
         *(_ONE_SEED if len(trials) == 1 else ()),
@@ -34,37 +37,47 @@ _ONE_SEED = (
 )
 
 
-def _figures(effect: Any, trials: list[TrialRecord]) -> str:
-    if len(trials) == 1:
-        top1, top5 = percent(effect.test_top1_mean), percent(effect.test_top5_mean)
-        return f"{effect.variant} has {top1} % test top-1 and {top5} % top-5 with seed {trials[0].seed}."
-    top1 = percent(effect.test_top1_mean, effect.test_top1_ci95)
-    top5 = percent(effect.test_top5_mean, effect.test_top5_ci95)
-    return f"{effect.variant} has {top1} % test top-1 and {top5} % top-5, means over {seed_count(len(trials))}."
+def _label(analysis: Analysis) -> str:
+    return MEANINGS[analysis.study.metric].label
 
 
-def _choice_of_images(effect: Any, images: int) -> str:
-    low, high = proportion_confint(effect.test_top1_mean * images, images, alpha=LEVEL, method="wilson")
-    return (
+def _figures(effects: pd.DataFrame, trials: list[TrialRecord]) -> str:
+    alone, told = len(trials) == 1, []
+    for figure in figures_in(effects):
+        half = None if alone else effects[f"test_{figure}_ci95"].iloc[0]
+        told.append(f"{percent(effects[f'test_{figure}_mean'].iloc[0], half)} % {MEANINGS[figure].label}")
+    told[0] = told[0].replace(" % ", " % test ", 1)
+    over = f" with seed {trials[0].seed}" if alone else f", means over {seed_count(len(trials))}"
+    said = f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
+    return f"{effects['variant'].iloc[0]} has {said}{over}."
+
+
+def _choice_of_images(analysis: Analysis, effect: Any) -> list[str]:
+    """Tell how far other images may lead; only of classification a figure is a share of so many."""
+    if analysis.study.task.kind != "classification":
+        return []
+    images = analysis.study.data.test_images
+    low, high = proportion_confint(effect.test_metric_mean * images, images, alpha=LEVEL, method="wilson")
+    return [
         f"With other test images, as many ({images:,}) of the same kind, the same weights may have from "
         f"{percent(low)} to {percent(high)} % (95 % Wilson interval)."
-    )
+    ]
 
 
-def _epochs(effect: Any, trials: list[TrialRecord]) -> str:
+def _epochs(effect: Any, trials: list[TrialRecord], label: str) -> str:
     best = [trial.best_epoch for trial in trials]
     made = [len(trial.epochs) for trial in trials]
     above = f"{points(effect.gap_best_last).lstrip('+')} points above the last"
     if len(trials) > 1:
         told = listed([f"{one} of {n}" for one, n in zip(best, made, strict=True)])
-        return f"The best epochs by validation top-1 are {told}, on average {above}."
+        return f"The best epochs by validation {label} are {told}, on average {above}."
     if best == made:
-        return f"The best epoch by validation top-1 is the last, {best[0]}, with {_validation(effect)} %."
-    return f"The best epoch by validation top-1 is {best[0]} of {made[0]}, with {_validation(effect)} %, {above}."
+        return f"The best epoch by validation {label} is the last, {best[0]}, with {_validation(effect)} %."
+    return f"The best epoch by validation {label} is {best[0]} of {made[0]}, with {_validation(effect)} %, {above}."
 
 
 def _validation(effect: Any) -> str:
-    return percent(effect.validation_top1_mean)
+    return percent(effect.validation_metric_mean)
 
 
 def _train_to_test(analysis: Analysis, effect: Any) -> str:
@@ -72,10 +85,16 @@ def _train_to_test(analysis: Analysis, effect: Any) -> str:
     complete = evidence(analysis.compared)[["variant", "seed", "best_epoch"]]
     of_best = ["variant", "seed", "best_epoch"]
     best = analysis.curves.merge(complete, left_on=["variant", "seed", "epoch"], right_on=of_best)
-    train, validation, test = best["train_top1"].mean(), effect.validation_top1_mean, effect.test_top1_mean
+    validation, test = effect.validation_metric_mean, effect.test_metric_mean
+    if f"train_{analysis.study.metric}" not in best:
+        return (
+            f"There {_label(analysis)} is {percent(validation)} % on validation and {percent(test)} % on test images: "
+            f"{points(test - validation)} points."
+        )
+    train = best[f"train_{analysis.study.metric}"].mean()
     return (
-        f"There top-1 is {percent(train)} % on training images (as they are augmented, while the weights move), "
-        f"{percent(validation)} % on validation and {percent(test)} % on test images: "
+        f"There {_label(analysis)} is {percent(train)} % on training images (as they are augmented, while the weights "
+        f"move), {percent(validation)} % on validation and {percent(test)} % on test images: "
         f"{points(validation - train)} and {points(test - validation)} points."
     )
 

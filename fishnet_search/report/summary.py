@@ -9,12 +9,14 @@ import pandas as pd
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.candidates import ranked
 from fishnet_search.evidence.effects import BASELINE
-from fishnet_search.evidence.frames import MISSING, NOT_RUN, evidence, rows_of
+from fishnet_search.evidence.frames import MISSING, NOT_RUN, evidence
+from fishnet_search.evidence.naming import column, rows_of
 from fishnet_search.evidence.plan import is_search
 from fishnet_search.evidence.wording import listed, percent, seed_count, the_baseline
 from fishnet_search.report.comparisons import differences, matched_differences, not_compared
 from fishnet_search.report.single import single_variant
 from fishnet_search.study.record import StudyRecord
+from fishnet_search.task.figures import MEANINGS
 
 LACKING = ("pruned", "failed", "interrupted", NOT_RUN, MISSING)
 """States of trials that have no figures that count."""
@@ -39,7 +41,7 @@ def _provisional(analysis: Analysis) -> list[str]:
     shown = len(analysis.effects) - 1
     return [
         f"The search is not over, and what follows is provisional: the best {shown} so far of {len(study.variants)} "
-        f"candidates by validation top-1 with seed {study.seeds[0]}, beside the baseline."
+        f"candidates by validation {MEANINGS[study.metric].label} with seed {study.seeds[0]}, beside the baseline."
     ]
 
 
@@ -71,11 +73,11 @@ def _search(analysis: Analysis) -> list[str]:
 
 
 def _best(best: pd.DataFrame, study: StudyRecord) -> str:
-    first = rows_of(best)[0]
-    equal = int((best["validation_top1"] == first.validation_top1).sum()) - 1
+    first, label = rows_of(best)[0], MEANINGS[study.metric].label
+    equal = int((best[column(best, "validation_metric")] == first.validation_metric).sum()) - 1
     also = f", as {'has' if equal == 1 else 'have'} {equal} more" if equal else ""
     return (
-        f"{first.variant} has the highest validation top-1, {percent(first.validation_top1)} % with seed "
+        f"{first.variant} has the highest validation {label}, {percent(first.validation_metric)} % with seed "
         f"{study.seeds[0]}{also}. That is a choice of the best of {len(best)} on one seed, part of which is luck: the "
         f"means of the finalists over {seed_count(len(study.seeds))} are what counts."
     )

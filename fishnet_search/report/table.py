@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from fishnet_search.evidence.effects import BASELINE
-from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.naming import figures_in, metric_of, rows_of
 from fishnet_search.evidence.wording import MINUS, NOTHING, change, counts, duration, p_value, percent, points
 from fishnet_search.space.axes import label_of
 from fishnet_search.study.record import RefusedRecord
+from fishnet_search.task.figures import FIGURES, MEANINGS, Figure
 
 BOOTSTRAP = "bootstrap (points)"
 """Column of the bootstrap interval of the difference, which takes more seeds than most studies have."""
@@ -36,7 +37,7 @@ def result_table(effects: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
     table["effect size"] = [_effect_size(row.effect_size) for row in rows]
     if effects["boot_low"].notna().any():
         table[BOOTSTRAP] = [_bootstrap(row) for row in rows]
-    order = [name for name in _RESULT_COLUMNS if name in table]
+    order = [name for name in _result_columns(figures_in(effects)) if name in table]
     whole: pd.DataFrame = pd.concat([table[["variant"]], levels, table[order]], axis="columns")
     return whole
 
@@ -99,10 +100,9 @@ def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
                 f"{row.seeds} of {row.seeds_planned}" if row.seeds < row.seeds_planned else f"{row.seeds}"
                 for row in rows
             ],
-            "test top-1 (%)": [percent(row.test_top1_mean, row.test_top1_ci95) for row in rows],
-            "test top-5 (%)": [percent(row.test_top5_mean, row.test_top5_ci95) for row in rows],
-            "validation top-1 (%)": [percent(row.validation_top1_mean) for row in rows],
-            "difference (points)": [points(row.difference_top1, row.difference_ci95) for row in rows],
+            **{_test(figure): _means(effects, figure) for figure in figures_in(effects)},
+            _validation(metric_of(effects)): [percent(row.validation_metric_mean) for row in rows],
+            "difference (points)": [points(row.difference_metric, row.difference_ci95) for row in rows],
             "pairs": [NOTHING if row.verdict == BASELINE else f"{row.pairs}" for row in rows],
             "verdict": effects["verdict"],
         },
@@ -120,9 +120,8 @@ def trial_table(trials: pd.DataFrame) -> pd.DataFrame:
             "seed": trials["seed"].map(str),
             "state": [f"pruned after epoch {row.epochs}" if row.state == "pruned" else row.state for row in rows],
             "best epoch": [NOTHING if pd.isna(row.best_epoch) else f"{row.best_epoch}" for row in rows],
-            "validation top-1 (%)": [percent(row.validation_top1) for row in rows],
-            "test top-1 (%)": [percent(row.test_top1) for row in rows],
-            "test top-5 (%)": [percent(row.test_top5) for row in rows],
+            _validation(metric_of(trials)): [percent(row.validation_metric) for row in rows],
+            **{_test(figure): [percent(value) for value in trials[f"test_{figure}"]] for figure in figures_in(trials)},
             "wall time": [duration(row.wall_seconds) for row in rows],
         },
         dtype=str,
@@ -140,13 +139,13 @@ def matched_table(effects: pd.DataFrame, matched: pd.DataFrame, metric: str) -> 
     """
     raw = {row.variant: row for row in rows_of(effects)}
     rows = rows_of(matched)
-    matched_points = [points(row.matched_difference_top1, row.matched_difference_ci95) for row in rows]
+    matched_points = [points(row.matched_difference_metric, row.matched_difference_ci95) for row in rows]
     table: pd.DataFrame = pd.DataFrame(
         {
             "variant": matched["variant"],
             f"{metric} as it is": [change(row.cost_change) for row in rows],
             "difference (points)": [
-                points(raw[row.variant].difference_top1, raw[row.variant].difference_ci95) for row in rows
+                points(raw[row.variant].difference_metric, raw[row.variant].difference_ci95) for row in rows
             ],
             "verdict": [raw[row.variant].verdict for row in rows],
             "matched by": matched["matched_by"],
@@ -175,14 +174,15 @@ def refused_table(refused: Sequence[RefusedRecord]) -> pd.DataFrame:
 
 
 def shortened(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of results without validation top-1, and without the pairs where these are all the seeds.
+    """Return a table of results without the validation figure, and without the pairs where these are all the seeds.
 
     Args:
         table: As from `effect_table` or `result_table`.
     """
     made = table["seeds"].str.split(" ").str[0]
     told = ((table["pairs"] == NOTHING) | (table["pairs"] == made)).all()
-    shown: pd.DataFrame = table.drop(columns=["validation top-1 (%)", *(["pairs"] if told else [])])
+    validation = [_validation(figure) for figure in FIGURES if _validation(figure) in table]
+    shown: pd.DataFrame = table.drop(columns=[*validation, *(["pairs"] if told else [])])
     return shown
 
 
@@ -215,19 +215,24 @@ def _bootstrap(row: Any) -> str:
     return NOTHING if math.isnan(row.boot_low) else f"{points(row.boot_low)} to {points(row.boot_high)}"
 
 
-_RESULT_COLUMNS = (
-    "params",
-    "MACs",
-    "test top-1 (%)",
-    "difference (points)",
-    "p (Holm)",
-    "effect size",
-    BOOTSTRAP,
-    "verdict",
-    "seeds",
-    "pairs",
-    "test top-5 (%)",
-    "validation top-1 (%)",
-)
+def _test(figure: Figure) -> str:
+    return f"test {MEANINGS[figure].label} (%)"
+
+
+def _validation(figure: Figure) -> str:
+    return f"validation {MEANINGS[figure].label} (%)"
+
+
+def _means(effects: pd.DataFrame, figure: Figure) -> list[str]:
+    columns = (effects[f"test_{figure}_{what}"] for what in ("mean", "ci95"))
+    return [percent(mean, half) for mean, half in zip(*columns, strict=True)]
+
+
+def _result_columns(figures: Sequence[Figure]) -> list[str]:
+    metric, *others = figures
+    costs, judged = ("params", "MACs"), ("difference (points)", "p (Holm)", "effect size", BOOTSTRAP, "verdict")
+    return [*costs, _test(metric), *judged, "seeds", "pairs", *map(_test, others), _validation(metric)]
+
+
 _TAKEN = ("variant", "params", "MACs", "seeds", "pairs", "verdict")
 """Columns of the main table that an axis may be called like."""

@@ -9,13 +9,14 @@ from functools import cache
 import pandas as pd
 
 from fishnet_search.evidence.analysis import Analysis
-from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.naming import rows_of
 from fishnet_search.evidence.wording import percent
 from fishnet_search.report.curve import curve_svg
 from fishnet_search.report.provenance import Facts
 from fishnet_search.space.axes import label_of
 from fishnet_search.spec.resolving import as_yaml
 from fishnet_search.study.record import EVIDENCE, TrialRecord
+from fishnet_search.task.figures import MEANINGS
 from fishnet_search.train.recipe import Recipe
 
 MOST_TRIALS = 200
@@ -53,8 +54,8 @@ def anchors(details: Sequence[TrialDetail], trials: pd.DataFrame) -> tuple[str |
 
 
 def _detail(anchor: str, trial: TrialRecord, shared: Recipe, spec: str) -> TrialDetail:
-    usual = shared.model_dump()
-    other = {name: value for name, value in trial.recipe.model_dump().items() if value != usual[name]}
+    usual = dict(shared)
+    other = {name: value for name, value in dict(trial.recipe).items() if value != usual[name]}
     told = {
         "levels": ", ".join(f"{axis} {label_of(level)}" for axis, level in trial.levels.items()),
         "best epoch": "" if trial.best_epoch is None else f"{trial.best_epoch} of {len(trial.epochs)}",
@@ -75,5 +76,5 @@ def _detail(anchor: str, trial: TrialRecord, shared: Recipe, spec: str) -> Trial
 
 def _outcome(trial: TrialRecord) -> str:
     if trial.state in EVIDENCE and trial.test is not None:
-        return f"{trial.state}, {percent(trial.test.top1)} % test top-1"
+        return f"{trial.state}, {percent(trial.test[trial.metric])} % test {MEANINGS[trial.metric].label}"
     return f"{trial.state} after epoch {len(trial.epochs)}" if trial.epochs else trial.state

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from fishnet_search.evidence.analysis import Analysis, analyse
 from fishnet_search.evidence.effects import BASELINE, EFFECT_COLUMNS, LARGER
 from fishnet_search.evidence.frames import CURVE_COLUMNS, TRIAL_COLUMNS
 from fishnet_search.evidence.matched import MATCHED_COLUMNS, METRICS, with_matched
+from fishnet_search.evidence.naming import explained
 from fishnet_search.evidence.published import PUBLISHED_COLUMNS, published_notes
 from fishnet_search.evidence.wording import the_baseline
 from fishnet_search.report.latex import latex_table
@@ -51,6 +53,8 @@ from fishnet_search.report.trials import anchors, trial_details
 from fishnet_search.study.record import StudyRecord, TrialRecord
 from fishnet_search.study.redaction import redacted_command, redacted_study, redacted_trial
 from fishnet_search.study.store import write_whole
+from fishnet_search.task.figures import MEANINGS
+from fishnet_search.task.findings import Findings
 
 CURVES = "curves.csv"
 
@@ -73,7 +77,14 @@ class Report:
     summary: tuple[str, ...]  # the result in words
 
 
-def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path, *, command: str) -> Report:
+def write_report(
+    study: StudyRecord,
+    trials: Sequence[TrialRecord],
+    folder: Path,
+    *,
+    command: str,
+    findings: Mapping[str, Findings] = MappingProxyType({}),
+) -> Report:
     """Write `report.html`, `report.md`, `table.tex`, `figures/` and the numbers as CSV files.
 
     The same records give the same bytes. Files of these names are replaced. What looks like a credential in a command,
@@ -84,11 +95,12 @@ def write_report(study: StudyRecord, trials: Sequence[TrialRecord], folder: Path
         trials: What is recorded of it, in any order, trials outside the present plan included.
         folder: Where to write; made if it is not there.
         command: The command line that makes this report.
+        findings: What networks found in test images, by trial, in tasks that have any.
 
     Raises:
         StudyError: If no trial is complete, or the trials cannot be compared with each other.
     """
-    analysis = analyse(redacted_study(study), [redacted_trial(trial) for trial in trials])
+    analysis = analyse(redacted_study(study), [redacted_trial(trial) for trial in trials], findings)
     sections = show(analysis, SECTIONS)
     numbers = _numbers(analysis, sections)
     columns = {name: meanings for name, (_, meanings) in numbers.items()}
@@ -185,7 +197,7 @@ def _latex(content: Content, analysis: Analysis) -> str:
     if len(results) > MOST_ROWS:
         some = results[results["variant"].isin(drawn(analysis)["variant"])]
         rows = some.sort_values("verdict", key=lambda verdicts: verdicts != BASELINE, kind="stable")
-    best = "the baseline and the best by validation top-1"
+    best = f"the baseline and the best by validation {MEANINGS[study.metric].label}"
     cut = f"{len(rows)} of {len(results):,} variants, {best}; table.csv has all."
     return latex_table(
         shortened(without_names(rows, content.axes)),
@@ -203,17 +215,18 @@ def _numbers(analysis: Analysis, sections: Sequence[Shown]) -> dict[str, tuple[p
     matched = effects if study.match is None else with_matched(effects, analysis.matched)
     axes = axis_numbers(list(study.axes), _levels(analysis), effects["variant"])
     beside = published_numbers(analysis.published, effects["variant"])
-    meanings = EFFECT_COLUMNS | ({} if study.match is None else MATCHED_COLUMNS)
+    meanings = explained(EFFECT_COLUMNS | ({} if study.match is None else MATCHED_COLUMNS), matched)
     meanings |= {f"axis {axis}": f"level of the axis, which sets {', '.join(of)}" for axis, of in study.axes.items()}
     parts = [shown.section for shown in sections]
     numbers: dict[str, tuple[pd.DataFrame, Mapping[str, str]]] = {
         "table.csv": (pd.concat([matched, axes, beside], axis="columns"), meanings | published_meanings(beside)),
-        "trials.csv": (analysis.trials, TRIAL_COLUMNS),
-        CURVES: (analysis.curves, CURVE_COLUMNS),
+        "trials.csv": (analysis.trials, explained(TRIAL_COLUMNS, analysis.trials)),
+        CURVES: (analysis.curves, explained(CURVE_COLUMNS, analysis.curves)),
         **{f"{one.name}.csv": (one.numbers, one.columns) for one in parts if one.numbers is not None},
     }
     if not analysis.published.empty:
-        numbers["published.csv"] = (analysis.published, PUBLISHED_COLUMNS)
+        told = explained(PUBLISHED_COLUMNS, analysis.published, study.task.figures)
+        numbers["published.csv"] = (analysis.published, told)
     return numbers
 
 

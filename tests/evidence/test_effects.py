@@ -12,7 +12,8 @@ from statsmodels.stats.power import TTestPower
 
 from fishnet_search.evidence.effects import EFFECT_COLUMNS, more_seeds, paired_differences, variant_effects
 from fishnet_search.evidence.frames import curve_frame, trial_frame, worth_of_an_image
-from tests.records import complete, duplicate, failed, pruned, study_of, trials_of
+from fishnet_search.evidence.naming import names_of
+from tests.records import OF_CLASSIFICATION, complete, duplicate, failed, pruned, study_of, trials_of
 
 MANY = 1_000_000
 """Test images, of which rounding does not show."""
@@ -243,7 +244,7 @@ def test_the_best_epoch_is_held_against_the_last_by_validation_figures():
     def trial(seed, validation):
         whole = complete("base", seed, 0.9)
         epochs = tuple(
-            epoch.model_copy(update={"epoch": i, "validation": epoch.validation.model_copy(update={"top1": top1})})
+            epoch.model_copy(update={"epoch": i, "validation": epoch.validation | {"top1": top1}})
             for i, (epoch, top1) in enumerate(zip(whole.epochs, validation, strict=True), 1)
         )
         return whole.model_copy(update={"epochs": epochs, "best_epoch": 1 + validation.index(max(validation))})
@@ -256,4 +257,4 @@ def test_the_best_epoch_is_held_against_the_last_by_validation_figures():
 
 
 def test_every_column_is_explained():
-    assert ["variant", *effects_of(THREE).columns] == list(EFFECT_COLUMNS)
+    assert ["variant", *effects_of(THREE).columns] == names_of(EFFECT_COLUMNS, OF_CLASSIFICATION)

@@ -19,9 +19,10 @@ from fishnet_search.evidence.fidelity import (
     survivors,
 )
 from fishnet_search.evidence.halving import HURDLE_COLUMNS, hurdle_frame, replay_halving, usual_hurdles
-from fishnet_search.study.record import EpochRecord, Evaluation
+from fishnet_search.evidence.naming import names_of
+from fishnet_search.study.record import EpochRecord
 from fishnet_search.train.recipe import Recipe
-from tests.records import SPEED, complete, duplicate, failed, pruned, study_of
+from tests.records import OF_CLASSIFICATION, SPEED, complete, duplicate, failed, pruned, study_of
 
 RNG = np.random.default_rng(0)
 CURVES = np.round(np.cumsum(RNG.uniform(0, 0.1, (12, 6)), axis=1), 2)  # rounded, so that there are ties
@@ -32,7 +33,7 @@ def trial(name, seed, curve, **fields):
     """A trial with this validation top-1 after each epoch."""
     epochs = tuple(
         EpochRecord(epoch=i, learning_rate=0.1, train=one, validation=one, seconds=1.0, **SPEED)
-        for i, one in enumerate((Evaluation(loss=1.0, top1=float(top1), top5=1.0) for top1 in curve), 1)
+        for i, one in enumerate(({"loss": 1.0, "top1": float(top1), "top5": 1.0} for top1 in curve), 1)
     )
     best = int(np.argmax(curve)) + 1
     return complete(name, seed, float(max(curve)), epochs=epochs, best_epoch=best, **fields)
@@ -56,7 +57,7 @@ def test_tau_is_that_of_scipy_within_each_seed_and_then_averaged():
     curves = {seed: np.random.default_rng(seed).uniform(size=(12, 5)) for seed in (1, 2, 3)}
     trials = [trial(f"v{i}", seed, curve) for seed, own in curves.items() for i, curve in enumerate(own)]
     found = fidelity_frame(races_in(trials, (1, 2, 3)), keep=3)
-    assert list(found) == list(FIDELITY_COLUMNS)
+    assert list(found) == names_of(FIDELITY_COLUMNS, OF_CLASSIFICATION)
     assert found["epoch"].tolist() == [1, 2, 3, 4]
     assert found["seeds"].tolist() == [3] * 4
     for epoch, tau in zip(found["epoch"], found["tau"], strict=True):
@@ -179,10 +180,10 @@ def test_successive_halving_on_recorded_curves_spends_and_loses_what_counting_sa
     curves = np.column_stack([start] + [start + 0.01] * 7 + [end])
     found = replay_halving((race(curves),), (1, 3), keep=3)
     assert found.epochs_share == pytest.approx((9 * 1 + 3 * 2 + 1 * 6) / 81)  # all, then three, then one
-    assert found.shortfall_top1 == pytest.approx(0.90 - 0.80)
+    assert found.shortfall == pytest.approx(0.90 - 0.80)
     assert found.seeds_kept == 0
     both = replay_halving((race(curves), race([RISING.tolist() + [i / 10] * 3 for i in range(9)], 2)), (1, 3), keep=3)
-    assert both.shortfall_top1 == pytest.approx(0.05)
+    assert both.shortfall == pytest.approx(0.05)
     assert both.seeds_kept == 1  # of equals all go on
 
 

@@ -10,8 +10,9 @@ from scipy import stats
 
 from fishnet_search.evidence.analysis import analyse
 from fishnet_search.evidence.levels import LEVEL_COLUMNS, part_of
+from fishnet_search.evidence.naming import names_of
 from fishnet_search.report.levels import level_sentences, levels_section
-from tests.records import DATA, complete, duplicate, pruned, study_of, variant
+from tests.records import DATA, OF_CLASSIFICATION, complete, duplicate, pruned, study_of, variant
 
 MANY = 1_000_000
 """Test images, of which rounding does not show."""
@@ -66,7 +67,7 @@ def test_a_main_effect_is_the_mean_over_cells_within_a_seed_and_then_over_seeds(
     assert levels[["cells", "cells_least", "pairs"]].to_numpy().tolist() == [[2, 2, 3], [2, 2, 3]]
     assert levels["baseline_level"].tolist() == ["max", "1"]
     assert levels["part"].tolist() == ["tail and head", "body"]
-    assert set(levels.reset_index().columns) == set(LEVEL_COLUMNS)
+    assert set(levels.reset_index().columns) == set(names_of(LEVEL_COLUMNS, OF_CLASSIFICATION))
 
 
 def test_a_cell_that_one_level_lacks_with_a_seed_is_not_in_its_mean():

@@ -14,6 +14,7 @@ from scipy import stats
 
 from fishnet_search.evidence.analysis import analyse
 from fishnet_search.evidence.candidates import pareto_front
+from fishnet_search.evidence.naming import names_of
 from fishnet_search.evidence.search import (
     PROGRESS_COLUMNS,
     SCORE_COLUMNS,
@@ -26,7 +27,7 @@ from fishnet_search.evidence.search import (
     progress_frame,
     score_frame,
 )
-from tests.records import complete, duplicate, failed, pruned, study_of, variant
+from tests.records import OF_CLASSIFICATION, complete, duplicate, failed, pruned, study_of, variant
 
 TIMES = {"base": 1, "a": 3, "b": 2, "c": 4, "d": 5}
 """The minute in which each first trial began: b before a."""
@@ -51,7 +52,7 @@ TRIALS = [
 
 def test_trials_are_in_the_order_in_which_they_began_with_the_best_so_far_and_the_epochs_spent():
     progress = progress_frame(search(), analyse(search(), TRIALS).trials)
-    assert list(progress) == list(PROGRESS_COLUMNS)
+    assert list(progress) == names_of(PROGRESS_COLUMNS, OF_CLASSIFICATION)
     assert progress["variant"].tolist() == ["base", "b", "a", "c", "d"]
     assert progress["trial"].tolist() == [1, 2, 3, 4, 5]
     assert progress["best_top1"].tolist() == [0.90, 0.90, 0.95, 0.95, 0.95]
@@ -91,7 +92,7 @@ def test_a_search_is_scored_by_its_first_seed_and_a_grid_by_the_mean_of_all():
         design: score_frame(search(design), analyse(search(design), [*TRIALS, *more]).trials).set_index("variant")
         for design in ("tpe", "grid")
     }
-    assert list(ofthe["tpe"].reset_index()) == list(SCORE_COLUMNS)
+    assert list(ofthe["tpe"].reset_index()) == names_of(SCORE_COLUMNS, OF_CLASSIFICATION)
     assert ofthe["tpe"]["validation_top1"].tolist()[:3] == [0.90, 0.95, 0.85]
     assert ofthe["tpe"]["state"].tolist() == ["complete", "complete", "complete", "pruned", UNSCORED]
     assert ofthe["grid"]["validation_top1"].tolist()[:2] == pytest.approx([0.93, 0.95])  # by hand
@@ -125,7 +126,7 @@ def frame_of(pairs):
 @given(points)
 def test_hypervolumes_are_those_of_optuna_after_every_trial(pairs):
     frame = frame_of(pairs)
-    corner = Corner(highest_cost=9.0, lowest_top1=0.8, lowest_cost=1.0, highest_top1=1.0)
+    corner = Corner(highest_cost=9.0, lowest_figure=0.8, lowest_cost=1.0, highest_figure=1.0)
     found = hypervolumes(frame["cost"].to_numpy(), frame["validation_top1"].to_numpy(), corner)
     losses = np.column_stack([frame["cost"], -frame["validation_top1"]])
     reference = np.array([9.0, -0.8])
@@ -146,7 +147,7 @@ def test_the_front_is_that_of_optuna(pairs):
 
 
 def test_what_does_not_count_or_lies_beyond_the_reference_point_adds_no_hypervolume():
-    corner = Corner(highest_cost=4.0, lowest_top1=0.5, lowest_cost=2.0, highest_top1=0.9)
+    corner = Corner(highest_cost=4.0, lowest_figure=0.5, lowest_cost=2.0, highest_figure=0.9)
     costs, accuracies = np.array([3.0, np.nan, 5.0, 2.0, 2.0]), np.array([0.7, 0.9, 0.9, 0.4, 0.9])
     # by hand: 1 × 0.2 of 2 × 0.4, then nothing, too dear, too bad, then all
     assert hypervolumes(costs, accuracies, corner).tolist() == pytest.approx([0.25, 0.25, 0.25, 0.25, 1.0])

@@ -7,15 +7,15 @@ from xml.etree import ElementTree
 import pytest
 
 from fishnet_search.report.curve import curve_svg
-from fishnet_search.study.record import EpochRecord, Evaluation
+from fishnet_search.study.record import EpochRecord
 from tests.records import SPEED, complete
 
 LOSSES, ACCURACIES = (2.0, 1.0, 0.5), (0.2, 0.6, 0.4)
 
 
 def epoch(n, loss, top1):
-    train = Evaluation(loss=loss, top1=top1, top5=1.0)
-    validation = Evaluation(loss=loss + 1, top1=top1 / 2, top5=1.0)
+    train = {"loss": loss, "top1": top1, "top5": 1.0}
+    validation = {"loss": loss + 1, "top1": top1 / 2, "top5": 1.0}
     return EpochRecord(epoch=n, learning_rate=0.1, train=train, validation=validation, seconds=1.0, **SPEED)
 
 
@@ -64,7 +64,7 @@ def test_a_single_epoch_is_a_dot():
 
 
 def test_values_that_are_all_equal_are_drawn_in_the_middle():
-    same = Evaluation(loss=1.0, top1=0.5, top5=1.0)
+    same = {"loss": 1.0, "top1": 0.5, "top5": 1.0}
     level = tuple(epoch(n, 1.0, 0.5).model_copy(update={"train": same, "validation": same}) for n in (1, 2))
     lines, texts, _ = drawn(complete("a", 1, 0.9, epochs=level))
     assert {y for line in lines for _, y in line} == {74.0}  # between 26 and 122

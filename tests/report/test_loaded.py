@@ -16,9 +16,9 @@ from fishnet_search.errors import StudyError
 from fishnet_search.evidence.analysis import analyse
 from fishnet_search.evidence.effects import EFFECT_COLUMNS
 from fishnet_search.evidence.frames import CURVE_COLUMNS, TRIAL_COLUMNS
-from fishnet_search.study.record import Evaluation
+from fishnet_search.evidence.naming import names_of
 from fishnet_search.study.store import trial_file, write_record
-from tests.records import DATA, SPEC, complete, failed, pruned, study_of, trials_of, variant
+from tests.records import DATA, OF_CLASSIFICATION, SPEC, complete, failed, pruned, study_of, trials_of, variant
 
 TOP1 = {"base": [0.90, 0.91, 0.92], "better": [0.95, 0.96, 0.971], "same": [0.91, 0.90, 0.93]}
 
@@ -46,7 +46,7 @@ def folder(tmp_path):
 def validated(name, seed, validation, **fields):
     """A complete trial that this validation top-1 chose; all have the same test figures."""
     epochs = tuple(
-        epoch.model_copy(update={"validation": Evaluation(loss=0.1, top1=validation, top5=1.0)})
+        epoch.model_copy(update={"validation": {"loss": 0.1, "top1": validation, "top5": 1.0}})
         for epoch in complete(name, seed, 0.5).epochs
     )
     return complete(name, seed, 0.5, epochs=epochs, **fields)
@@ -76,8 +76,8 @@ def test_a_path_without_a_study_and_another_format_are_refused(folder):
 
 def test_frames_have_the_columns_that_are_explained_and_the_numbers_of_the_records(folder):
     study = load_study(folder)
-    assert list(study.trials) == list(TRIAL_COLUMNS)
-    assert list(study.curves) == list(CURVE_COLUMNS)
+    assert list(study.trials) == names_of(TRIAL_COLUMNS, OF_CLASSIFICATION)
+    assert list(study.curves) == names_of(CURVE_COLUMNS, OF_CLASSIFICATION)
     assert study.trials.set_index(["variant", "seed"])["test_top1"].to_dict() == {
         (name, seed): value for name, values in TOP1.items() for seed, value in enumerate(values, 1)
     }
@@ -90,7 +90,7 @@ def test_effects_and_the_like_are_those_of_the_report(folder):
     pd.testing.assert_frame_equal(study.effects, reported.effects)
     pd.testing.assert_frame_equal(study.pairs, reported.pairs)
     pd.testing.assert_frame_equal(study.levels, reported.levels)
-    assert list(study.effects) == list(EFFECT_COLUMNS)
+    assert list(study.effects) == names_of(EFFECT_COLUMNS, OF_CLASSIFICATION)
     assert study.effects.set_index("variant").loc["better", "difference_top1"] == pytest.approx(0.0503333, abs=1e-6)
     assert "better" in " ".join(study.summary)
 
@@ -98,7 +98,7 @@ def test_effects_and_the_like_are_those_of_the_report(folder):
 def test_the_best_is_chosen_on_validation_and_can_be_built(folder, tmp_path):
     chosen = load_study(folder).best
     assert (chosen.variant, chosen.seeds) == ("better", 3)
-    assert chosen.test_top1_mean == pytest.approx(0.9603333, abs=1e-6)
+    assert chosen.test_mean == pytest.approx(0.9603333, abs=1e-6)
     assert sum(p.numel() for p in build_network(build_graph(chosen.spec)).parameters()) > 0
     assert chosen.spec == SPEC
     assert repr(chosen) == "<best on validation images: better, 96.03 ± 2.61 % test top-1 over 3 seeds>"
@@ -201,7 +201,7 @@ def test_a_study_that_is_running_has_frames_and_says_why_it_has_no_effects(tmp_p
 def test_a_study_without_any_trial_has_empty_frames(tmp_path):
     study = load_study(written(tmp_path, study_of(["base"]), []))
     assert study.trials["state"].tolist() == ["missing"] * 3
-    assert list(study.curves) == list(CURVE_COLUMNS)
+    assert list(study.curves) == names_of(CURVE_COLUMNS, OF_CLASSIFICATION)
     assert study.curves.empty
 
 
@@ -243,8 +243,8 @@ def two(tmp_path, other=None, **fields):
 
 def test_several_studies_are_one_frame_with_the_studys_name_in_front(tmp_path):
     studies = two(tmp_path)
-    assert list(studies.trials) == ["study", *TRIAL_COLUMNS]
-    assert list(studies.curves) == ["study", *CURVE_COLUMNS]
+    assert list(studies.trials) == ["study", *names_of(TRIAL_COLUMNS, OF_CLASSIFICATION)]
+    assert list(studies.curves) == ["study", *names_of(CURVE_COLUMNS, OF_CLASSIFICATION)]
     assert studies.trials.groupby("study").size().to_dict() == {"pooling": 9, "width": 6}
     assert studies.curves.groupby("study").size().to_dict() == {"pooling": 18, "width": 12}
     assert studies.effects.groupby("study")["verdict"].first().to_dict() == {"pooling": "baseline", "width": "baseline"}

@@ -176,7 +176,7 @@ def test_the_gap_between_best_and_last_epochs_is_told():
 def worse_at_the_end(trial, by):
     """The trial with the first of two epochs as its best."""
     first, last = trial.epochs
-    below = last.validation.model_copy(update={"top1": first.validation.top1 - by})
+    below = last.validation | {"top1": first.validation["top1"] - by}
     return trial.model_copy(update={"best_epoch": 1, "epochs": (first, last.model_copy(update={"validation": below}))})
 
 
