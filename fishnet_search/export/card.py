@@ -6,6 +6,7 @@ Paths are not told: of the images only their kind, of the environment versions, 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,12 @@ from fishnet_search.drawing.formats import picture
 from fishnet_search.evidence.wording import counts, listed, percent, seed_count
 from fishnet_search.export.model import Model
 from fishnet_search.export.source import class_name
-from fishnet_search.graph.build import build_graph
 from fishnet_search.study.record import DataRecord, Environment, TrialRecord
 from fishnet_search.study.store import write_whole
+from fishnet_search.task.cost import PartCost, model_cost
+from fishnet_search.task.figures import MEANINGS
+from fishnet_search.task.levels import levels_of
+from fishnet_search.task.settings import Detection, InstanceSegmentation, SemanticSegmentation
 from fishnet_search.train.recipe import Recipe
 
 DRAWING: Final = "network.svg"
@@ -82,6 +86,34 @@ features = backbone.eval()(images)  # name -> (N, C, H, W)
 }
 """How each format is loaded."""
 
+_LOADING_MODELS = {
+    "safetensors": """\
+from fishnet_search.export.hub import PretrainedModel
+
+model = PretrainedModel.from_pretrained(".")  # the folder of model.safetensors and config.json
+with torch.inference_mode():
+    ASKED
+""",
+    "backbone": """\
+import runpy
+
+from safetensors.torch import load_file
+
+backbone = runpy.run_path("backbone.py")["CLASS"]()
+backbone.load_state_dict(load_file("backbone.safetensors"))
+features = backbone.eval()(images)  # name -> (N, C, H, W), of images (N, 3, H, W) whose sides are multiples of STRIDE
+""",
+}
+"""Likewise of tasks other than classification, where it differs."""
+
+_ASKED = {
+    "detection": "(found,) = model([image])  # boxes, labels from 1 on, scores; boxes / factor are pixels of the file",
+    "instance-segmentation": (
+        "(found,) = model([image])  # boxes, labels from 1 on, scores, masks; boxes / factor are pixels of the file"
+    ),
+    "semantic-segmentation": "logits = model(images)  # (1, classes, height, width)",
+}
+
 _CAPTIONS = {
     "safetensors": "With fishnet-search:",
     "onnx": "With ONNX Runtime, without PyTorch:",
@@ -109,16 +141,53 @@ prepare = v2.Compose([
 images = prepare(Image.open("image.jpg"))[None]
 """
 
+_PREPARING_WHOLE = """\
+from PIL import Image
+from torchvision.transforms import v2
+import torch
+
+whole = Image.open("image.jpg")
+factor = min({preparation.short_side} / min(whole.size), {preparation.longer_side} / max(whole.size))
+width, height = (max(1, round(factor * side)) for side in whole.size)
+prepare = v2.Compose([
+    v2.RGB(),  # ignores alpha; fishnet-search lays what is transparent on white
+    v2.PILToTensor(),
+    v2.Resize((height, width), antialias=True),
+    v2.ToDtype(torch.float32),  # grey levels from 0 to 255, as the figures are
+    v2.Normalize({mean}, {std}),
+])
+image = prepare(whole)
+images = torch.nn.functional.pad(image, (0, -width % {stride}, 0, -height % {stride}))[None]
+"""
+
 _TESTED = "The figures hold for images like those that it was tested on."
 
 _UNTRAINED = """\
 The weights are those that training starts from, so what it says of an image means nothing. Its normalisation is \
 ImageNet's, by convention."""
 
-_LIMITS = """\
-It names one of its classes for any image, also for one \
-that shows none of them, and the shares that it gives are no calibrated probabilities. Nobody has looked into how it \
-does on other images, or whom it might treat worse; do so before anything depends on it."""
+_LIMITS = {
+    "classification": (
+        "It names one of its classes for any image, also for one that shows none of them, and the shares that it gives "
+        "are no calibrated probabilities."
+    ),
+    "detection": "It misses objects, finds some that are not there, and its scores are no calibrated probabilities.",
+    "semantic-segmentation": "It gives each pixel one of its classes, also where there is none of them.",
+}
+_UNKNOWN = """\
+Nobody has looked into how it does on other images, or whom it might treat worse; do so before anything depends on \
+it."""
+
+_PIPELINES = {
+    "classification": "image-classification",
+    "detection": "object-detection",
+    "instance-segmentation": "image-segmentation",
+    "semantic-segmentation": "image-segmentation",
+}
+"""Tasks as the Hub names them."""
+
+_METRICS = {"classification": ["accuracy"], "semantic-segmentation": ["mean_iou"]}
+"""Likewise, where the Hub has them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,42 +225,63 @@ def write_drawing(model: Model, folder: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    write_whole(folder / DRAWING, picture(draw(build_graph(model.spec), model.name), "svg"))
+    write_whole(folder / DRAWING, picture(draw(model.graph, model.name), "svg"))
 
 
 def _front_matter(model: Model, facts: Facts) -> str:
     told: dict[str, object] = {}
+    pipeline = _PIPELINES[model.task.kind]
     if facts.licence is not None:
         known = facts.licence.lower()
         other = {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", known).strip("-") or "other"}
         told |= {"license": known} if known in _LICENCES else other
     told |= {
         "library_name": "fishnet-search",
-        "pipeline_tag": "image-classification",
-        "tags": ["fishnet-search", "image-classification", "pytorch", model.spec.family],
+        "pipeline_tag": pipeline,
+        "tags": ["fishnet-search", pipeline, "pytorch", model.spec.family],
     }
     if model.record is not None:
         kind = _kind(model.record.data)
         told |= {"datasets": [_ON_THE_HUB[kind]]} if kind in _ON_THE_HUB else {}
-        told |= {"metrics": ["accuracy"]}
+        told |= {"metrics": _METRICS[model.task.kind]} if model.task.kind in _METRICS else {}
     return f"---\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True)}---"
 
 
 def _what_it_is(model: Model, why: str) -> Iterator[str]:
-    spec = model.spec
-    stages = [f"{part.path} of {part.label}" for part in ledger_of(build_graph(spec)).parts]
+    stages = [f"{part.path} of {part.label}" for part in ledger_of(model.graph).parts]
     yield f"# {_plain(model.name)}"
-    yield (
-        f"A {_FAMILIES.get(spec.family, spec.family)} that sorts images of {spec.image_size} × {spec.image_size} "
-        f"pixels into {spec.classes:,} classes: {listed(stages)}. {_plain(why)}"
-    )
+    yield f"{_in_a_sentence(model)}: {listed(stages)}. {_plain(why)}"
     yield f"![Drawing of {_plain(model.name)}: its stages by resolution]({DRAWING})"
     if model.classes:
         yield f"Classes: {listed([_plain(name) for name in model.classes], _MOST_CLASSES)}."
 
 
+def _in_a_sentence(model: Model) -> str:
+    """Say what a model does, and end where its stages are told."""
+    spec, task = model.spec, model.task
+    family, sides = f"A {_FAMILIES.get(spec.family, spec.family)}", f"{spec.image_size} × {spec.image_size}"
+    if isinstance(task, SemanticSegmentation):
+        return (
+            f"{family} made for images of {sides} pixels, with a head of {task.head_channels:,} channels on its stage "
+            f"{model.graph.taps[0][1]} that gives each pixel one of {spec.classes:,} classes; its backbone"
+        )
+    if isinstance(task, Detection):
+        masks = isinstance(task, InstanceSegmentation)
+        heads, found = ("Mask R-CNN", "masks") if masks else ("Faster R-CNN", "boxes")
+        levels = listed([f"{level.name} of stride {level.stride}" for level in levels_of(model.graph, task)])
+        return (
+            f"{family} made for images of {sides} pixels, with a feature pyramid of {task.pyramid_channels:,} channels "
+            f"and the heads of {heads}, which finds objects of {spec.classes:,} classes by their {found}. The levels "
+            f"of the pyramid: {levels}. The backbone"
+        )
+    return f"{family} that sorts images of {sides} pixels into {spec.classes:,} classes"
+
+
 def _cost(model: Model, facts: Facts) -> Iterator[str]:
-    cost = ledger_of(build_graph(model.spec)).total
+    if model.task.kind != "classification":
+        yield from _cost_of_parts(model, facts)
+        return
+    cost = ledger_of(model.graph).total
     numbers = {
         "parameters": cost.params,
         "multiply-accumulates (MACs) of one image": cost.macs,
@@ -203,27 +293,44 @@ def _cost(model: Model, facts: Facts) -> Iterator[str]:
     yield "MACs are what the FishNet tables call FLOPs. Counts are exact."
 
 
+def _cost_of_parts(model: Model, facts: Facts) -> Iterator[str]:
+    cost = model_cost(model.spec, model.task, model.spec.classes)
+    parts = [*cost.parts, PartCost("all", cost.params, cost.macs)]
+    columns = (counts([part.params for part in parts]), counts([part.macs for part in parts]))
+    most = ", and of detectors for as many proposals and boxes as there can be" * isinstance(model.task, Detection)
+    yield "## Cost"
+    yield _table(("part", "parameters", "MACs"), list(zip([part.name for part in parts], *columns, strict=True)))
+    yield _table(("", ""), facts.latency)
+    yield (
+        f"Multiply-accumulates (MACs) are those of one image of {model.spec.image_size} × {model.spec.image_size} "
+        f"pixels{most}. Counts are exact."
+    )
+
+
 def _results(record: TrialRecord, effect: Any | None) -> Iterator[str]:
     yield "## Results"
     found = (
         ("test", record.test, record.data.test_images),
         ("validation", record.best_validation, record.data.validation_images),
     )
+    names = [figure for figure in record.task.figures if any(figure in (figures or {}) for _, figures, _ in found)]
     rows = [
-        (part, percent(figures.top1), percent(figures.top5), f"{images:,}")
+        (part, *(percent(figures.get(name, math.nan)) for name in names), f"{images:,}")
         for part, figures, images in found
         if figures is not None
     ]
-    yield _table(("images", "top-1 in %", "top-5 in %", "how many"), rows) if rows else "It was not tested."
+    heads = [f"{MEANINGS[name].label} in %" for name in names]
+    yield _table(("images", *heads, "how many"), rows) if rows else "It was not tested."
     if record.best_epoch is not None:
+        top5 = " Top-5 counts the best min(5, classes) guesses." if "top5" in names else ""
         yield (
             f"Seed {record.seed}; the weights are those after epoch {record.best_epoch} of {len(record.epochs)}, which "
-            "was chosen on the validation images. Top-5 counts the best min(5, classes) guesses."
+            f"was chosen on the validation images.{top5}"
         )
     if effect is not None and effect.seeds > 1:
-        mean = percent(effect.test_top1_mean, effect.test_top1_ci95)
+        mean, label = percent(effect.test_metric_mean, effect.test_metric_ci95), MEANINGS[record.metric].label
         yield (
-            f"Mean test top-1 of this architecture and recipe over {seed_count(effect.seeds)}: {mean} %, with the "
+            f"Mean test {label} of this architecture and recipe over {seed_count(effect.seeds)}: {mean} %, with the "
             "95 % Student-t interval over seeds. Compare this with others rather than the one seed above."
         )
     elif effect is not None:
@@ -231,8 +338,8 @@ def _results(record: TrialRecord, effect: Any | None) -> Iterator[str]:
 
 
 def _training(record: TrialRecord) -> Iterator[str]:
-    data, recipe, default = record.data, record.recipe.model_dump(), Recipe().model_dump()
-    told = {name: value for name, value in recipe.items() if name in ALWAYS_TOLD or value != default[name]}
+    data, recipe, default = record.data, dict(record.recipe), dict(Recipe())
+    told = {name: value for name, value in recipe.items() if name in ALWAYS_TOLD or value != default.get(name)}
     images = (data.train_images, data.validation_images, data.test_images)
     facts = [
         ("source", _kind(data)),
@@ -246,28 +353,52 @@ def _training(record: TrialRecord) -> Iterator[str]:
     yield "## Data"
     yield _table(("", ""), facts)
     yield "## Training"
-    yield _table(("", ""), [(name.replace("_", " "), str(value)) for name, value in told.items()])
+    begun = (
+        [] if record.backbone is None else [("backbone begins with", f"weights of SHA-256 {record.backbone.sha256}")]
+    )
+    rows = [(name.replace("_", " "), str(value)) for name, value in told.items()]
+    yield _table(("", ""), [("task", record.task.kind), *rows, *begun])
     yield "Other settings are the defaults of fishnet-search."
 
 
 def _use(model: Model, facts: Facts) -> Iterator[str]:
-    preparation = model.preparation
-    mean, std = ([round(figure, 4) for figure in figures] for figures in (preparation.mean, preparation.std))
     yield "## Use"
-    yield (
-        f"An image's short side is resized to {preparation.short_side} pixels (bilinear, antialiased), the centre of "
-        f"{preparation.image_size} × {preparation.image_size} pixels is cut out, and each channel is normalised:"
-    )
-    yield _code(_PREPARING.format(preparation=preparation, mean=mean, std=std), "python")
+    yield from _preparing(model)
     for name in facts.formats:
         called = class_name(f"{model.name}-backbone" if name == "backbone" else model.name)
         yield _CAPTIONS[name]
         if name == "onnx" and _ONNX_WEIGHTS in facts.files:
             yield f"Its weights are in `{_ONNX_WEIGHTS}`, which has to stand beside it under this name."
-        yield _code(_LOADING[name].replace("CLASS", called), "python")
+        yield _code(_loading(model, name).replace("CLASS", called), "python")
+        if model.task.kind == "semantic-segmentation" and name in ("onnx", "pt2"):
+            size = model.preparation.image_size
+            yield f"Exported without `--dynamic-size`, it takes images of {size} × {size} pixels alone."
     if facts.parity:
         yield f"Each format was loaded again and compared with the network on {_plain(facts.images)}:"
         yield "\n".join(f"- {_plain(sentence)}" for sentence in facts.parity)
+
+
+def _preparing(model: Model) -> Iterator[str]:
+    preparation, stride = model.preparation, model.backbone.stride
+    mean, std = ([round(figure, 4) for figure in figures] for figures in (preparation.mean, preparation.std))
+    resized = f"An image's short side is resized to {preparation.short_side} pixels (bilinear, antialiased)"
+    if preparation.longer_side is None:
+        sides = f"{preparation.image_size} × {preparation.image_size}"
+        yield f"{resized}, the centre of {sides} pixels is cut out, and each channel is normalised:"
+        yield _code(_PREPARING.format(preparation=preparation, mean=mean, std=std), "python")
+        return
+    yield (
+        f"{resized}, or to less if the longer one would have more than {preparation.longer_side:,}, and each channel "
+        "is normalised. `image` is what detectors take; `images` are padded to what a backbone takes:"
+    )
+    yield _code(_PREPARING_WHOLE.format(preparation=preparation, mean=mean, std=std, stride=stride), "python")
+
+
+def _loading(model: Model, name: str) -> str:
+    if model.task.kind == "classification":
+        return _LOADING[name]
+    code = _LOADING_MODELS.get(name, _LOADING[name])
+    return code.replace("ASKED", _ASKED[model.task.kind]).replace("STRIDE", str(model.backbone.stride))
 
 
 def _origin(model: Model, facts: Facts) -> Iterator[str]:
@@ -296,7 +427,8 @@ def _terms(model: Model, licence: str | None) -> Iterator[str]:
     yield "## Licence and limits"
     yield "No licence was given for these weights." if licence is None else f"Licence: {_plain(licence)}."
     tested = [_TESTED] if model.record is not None else []
-    yield " ".join([*tested, _LIMITS] if model.trained else [_UNTRAINED, _LIMITS])
+    limits = _LIMITS["detection" if isinstance(model.task, Detection) else model.task.kind]
+    yield " ".join([*(tested if model.trained else [_UNTRAINED]), limits, _UNKNOWN])
 
 
 def _kind(data: DataRecord) -> str:

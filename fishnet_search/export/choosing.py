@@ -10,11 +10,11 @@ from typing import Any
 from fishnet_search.errors import ExportError
 from fishnet_search.evidence.analysis import Analysis, analyse
 from fishnet_search.evidence.candidates import best_variant, pareto_front
-from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.naming import rows_of
 from fishnet_search.evidence.search import score_frame
 from fishnet_search.evidence.wording import percent, seed_count
 from fishnet_search.export.folder import CONFIG, WEIGHTS, load_hub
-from fishnet_search.export.model import Model, Preparation
+from fishnet_search.export.model import Model, model_of
 from fishnet_search.graph.build import build_graph
 from fishnet_search.network.network import build_network
 from fishnet_search.spec.loading import load_spec, preset_names
@@ -23,7 +23,7 @@ from fishnet_search.study.evaluating import Trained, trained
 from fishnet_search.study.reading import study_and_evidence
 from fishnet_search.study.record import EVIDENCE, StudyRecord, TrialRecord
 from fishnet_search.study.store import weights_file
-from fishnet_search.train.normalisation import IMAGENET
+from fishnet_search.task.figures import MEANINGS
 from fishnet_search.train.recipe import Recipe
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".tar")
@@ -40,7 +40,6 @@ class Chosen:
 
     model: Model
     why: str  # it is this one, as a sentence
-    recipe: Recipe  # how its images are cut and normalised
     study: StudyRecord | None = None
     effect: Any | None = None  # the row of its variant, as from `variant_effects`; None if it is in no comparison
 
@@ -87,9 +86,7 @@ def _is_exported(path: Path) -> bool:
 def _of_exported(folder: Path) -> Chosen:
     loaded = load_hub(folder)
     model = replace(loaded, name=_name(loaded.name))
-    preparation = model.preparation
-    recipe = Recipe(test_crop=preparation.image_size / preparation.short_side, normalise="imagenet")
-    return Chosen(model, f"It is the model {model.name} as it was exported before.", recipe)
+    return Chosen(model, f"It is the model {model.name} as it was exported before.")
 
 
 def _of_spec(asked: str, studies: Path) -> Chosen:
@@ -100,8 +97,8 @@ def _of_spec(asked: str, studies: Path) -> Chosen:
     recipe = Recipe(test_crop=0.875, normalise="imagenet")
     network = build_network(build_graph(spec)).eval()
     known = Trained(network, spec, recipe, None)
-    model = replace(_model(_name(path.stem), known), trained=False)
-    return Chosen(model, "Its weights are those that training starts from.", recipe)
+    model = replace(model_of(_name(path.stem), known), trained=False)
+    return Chosen(model, "Its weights are those that training starts from.")
 
 
 def _nothing_of_ours(path: Path, studies: Path) -> str:
@@ -118,29 +115,27 @@ def _nothing_of_ours(path: Path, studies: Path) -> str:
 
 def _of_checkpoint(path: Path, spec: str | None) -> Chosen:
     known = trained(path, None if spec is None else load_spec(spec), None)
-    return Chosen(
-        _model(_name(path.name.partition(".")[0]), known), f"Its weights are those of {path.name}.", known.recipe
-    )
+    return Chosen(model_of(_name(path.name.partition(".")[0]), known), f"Its weights are those of {path.name}.")
 
 
 def _of_study(folder: Path, asked: str) -> tuple[Chosen, ...]:
     study, records = study_and_evidence(folder)
-    analysis = analyse(study, records)
+    analysis, label = analyse(study, records), MEANINGS[study.metric].label
     if asked == BEST:
         best = best_variant(analysis.effects)
-        figures = f"{percent(best.validation_top1_mean)} % over {seed_count(int(best.seeds))}"
-        why = f"{best.variant} has the highest validation top-1 of study {study.name}, {figures}"
+        figures = f"{percent(best.validation_metric_mean)} % over {seed_count(int(best.seeds))}"
+        why = f"{best.variant} has the highest validation {label} of study {study.name}, {figures}"
         return (_of_variant(folder, analysis, str(best.variant), why),)
     if asked == PARETO:
         front = rows_of(pareto_front(score_frame(study, analysis.trials)))
-        why = f"no variant of study {study.name} that costs as much or less has a higher validation top-1"
+        why = f"no variant of study {study.name} that costs as much or less has a higher validation {label}"
         return tuple(
             _of_variant(folder, analysis, row.variant, f"{row.variant} is on the front: {why}") for row in front
         )
     names = {record.trial: record for record in analysis.records if record.state in EVIDENCE}
     variants = dict.fromkeys(record.variant for record in names.values())
     if asked in variants:
-        why = f"It is the variant {asked} of study {study.name}, by validation top-1"
+        why = f"It is the variant {asked} of study {study.name}, by validation {label}"
         return (_of_variant(folder, analysis, asked, why),)
     if asked not in names:
         raise ExportError(
@@ -154,7 +149,7 @@ def _of_variant(folder: Path, analysis: Analysis, variant: str, why: str) -> Cho
     """Return the trial of a variant that did best on validation images, of those whose weights are there."""
     trials = [trial for trial in analysis.records if trial.variant == variant and trial.state in EVIDENCE]
     there = [trial for trial in trials if _weights_of(folder, trial).is_file()]
-    best = max(there or trials, key=lambda trial: trial.best_validation.top1 if trial.best_validation else 0.0)
+    best = max(there or trials, key=lambda one: one.best_validation[one.metric] if one.best_validation else 0.0)
     which = (
         f"of its {seed_count(len(trials))}, seed {best.seed} does best there"
         if len(trials) > 1
@@ -173,8 +168,8 @@ def _of_trial(folder: Path, analysis: Analysis, record: TrialRecord, why: str) -
     known = trained(weights, record.spec, record.recipe)
     effects = {row.variant: row for row in rows_of(analysis.effects)}
     name = _name(f"{analysis.study.name}-{record.trial}")
-    model = _model(name, Trained(known.network, record.spec, record.recipe, record))
-    return Chosen(model, why, record.recipe, analysis.study, effects.get(record.variant))
+    model = model_of(name, Trained(known.network, record.spec, record.recipe, record))
+    return Chosen(model, why, analysis.study, effects.get(record.variant))
 
 
 def _weights_of(folder: Path, record: TrialRecord) -> Path:
@@ -182,22 +177,6 @@ def _weights_of(folder: Path, record: TrialRecord) -> Path:
     if record.duplicate_of is None:
         return weights_file(folder, record.trial)
     return (folder / record.duplicate_of).with_suffix(".safetensors")
-
-
-def _model(name: str, known: Trained) -> Model:
-    record, recipe = known.record, known.recipe
-    mean, std = (tuple(values.tolist()) for values in (IMAGENET.mean, IMAGENET.std))
-    if record is not None and recipe.normalise == "data":
-        mean, std = record.data.mean, record.data.std
-    size = known.spec.image_size
-    return Model(
-        name=name,
-        spec=known.spec,
-        network=known.network.eval(),
-        classes=() if record is None else record.data.class_names,
-        preparation=Preparation(size, recipe.short_side(size), mean, std),
-        record=record,
-    )
 
 
 def _name(text: str) -> str:

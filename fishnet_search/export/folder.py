@@ -14,16 +14,16 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from fishnet_search import __version__
 from fishnet_search.errors import ExportError
 from fishnet_search.export.model import Model, Preparation
-from fishnet_search.graph.build import build_graph
-from fishnet_search.network.network import Network, build_network
 from fishnet_search.spec.families import Spec
 from fishnet_search.spec.value import Value
 from fishnet_search.study.store import write_whole
+from fishnet_search.task.models import build_model
+from fishnet_search.task.settings import CLASSIFICATION, Task
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
@@ -32,10 +32,11 @@ _REMEDY = "export the model again"
 
 
 def _sensible(preparation: Preparation) -> Preparation:
-    if not 1 <= preparation.image_size <= preparation.short_side:
-        raise ValueError(
-            f"image_size must be from 1 to short_side, {preparation.short_side}, but is {preparation.image_size}"
-        )
+    size, short, longer = preparation.image_size, preparation.short_side, preparation.longer_side
+    if longer is None and not 1 <= size <= short:
+        raise ValueError(f"image_size must be from 1 to short_side, {short}, but is {size}")
+    if longer is not None and not (size >= 1 and 1 <= short <= longer):
+        raise ValueError(f"short_side must be from 1 to longer_side, {longer}, but is {short}")
     if not all(map(math.isfinite, preparation.mean)):
         raise ValueError(f"mean must be three finite numbers, but is {preparation.mean}")
     if not all(0 < deviation < math.inf for deviation in preparation.std):
@@ -56,12 +57,19 @@ class Config(Value):
     classes: tuple[str, ...] = Field(description="names in the order of the outputs; none where they are not known")
     preparation: Prepared
     trained: bool = Field(default=True, description="False where the weights are those that training starts from")
+    task: Task = CLASSIFICATION
     fishnet_search: str = Field(description="the version that wrote it")
 
     @model_validator(mode="after")
     def _classes_are_those_of_the_network(self) -> Config:
         if self.classes and len(self.classes) != self.spec.classes:
             raise ValueError(f"there are {len(self.classes):,} names for the network's {self.spec.classes:,} classes")
+        return self
+
+    @model_validator(mode="after")
+    def _images_are_prepared_for_the_task(self) -> Config:
+        if (self.task.kind == "classification") != (self.preparation.longer_side is None):
+            raise ValueError(f"longer_side is {self.preparation.longer_side}, which does not fit {self.task.kind}")
         return self
 
 
@@ -74,6 +82,7 @@ def config_of(model: Model) -> Config:
         classes=model.classes,
         preparation=model.preparation,
         trained=model.trained,
+        task=model.task,
         fishnet_search=__version__,
     )
 
@@ -97,7 +106,7 @@ def load_hub(folder: Path) -> Model:
         ExportError: a file is missing, damaged or not of fishnet-search, or the weights do not fit the network.
     """
     config = read_config(folder)
-    network = build_network(build_graph(config.spec))
+    network = build_model(config.spec, config.task, config.spec.classes, seed=0)
     _fill(network, folder / WEIGHTS)
     return Model(
         config.name,
@@ -107,6 +116,7 @@ def load_hub(folder: Path) -> Model:
         config.preparation,
         record=None,
         trained=config.trained,
+        task=config.task,
     )
 
 
@@ -141,7 +151,7 @@ def _told(problem: ValidationError) -> str:
     return f"is damaged{f' at {where}' if where else ''}: {rule}; {_REMEDY}"
 
 
-def _fill(network: Network, path: Path) -> None:
+def _fill(network: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise ExportError(f"{path}: no such file, but {CONFIG} stands beside its place; {_REMEDY}")
     try:

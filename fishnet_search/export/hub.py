@@ -1,4 +1,4 @@
-"""A network as the Hugging Face Hub's mixin has it: `from_pretrained`, `save_pretrained` and `push_to_hub`.
+"""Models as the Hugging Face Hub's mixin has them: `from_pretrained`, `save_pretrained` and `push_to_hub`.
 
 Importing this module needs huggingface_hub; the files themselves are read and written by `export.folder` without it.
 """
@@ -6,8 +6,11 @@ Importing this module needs huggingface_hub; the files themselves are read and w
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
+from typing_extensions import Self
 
 from fishnet_search.errors import ExportError
 from fishnet_search.export.folder import CONFIG, WEIGHTS, Config, config_of, load_hub, write_hub
@@ -20,38 +23,19 @@ try:
 except ImportError as missing:
     raise ExportError("huggingface_hub is missing; install it with `pip install -e '.[export]'`") from missing
 
-__all__ = ["PretrainedNetwork", "load_hub", "write_hub"]
+__all__ = ["PretrainedModel", "PretrainedNetwork", "load_hub", "write_hub"]
 
 
-class PretrainedNetwork(
-    Network,
-    PyTorchModelHubMixin,
-    library_name="fishnet-search",
-    pipeline_tag="image-classification",
-    tags=["fishnet-search", "image-classification"],
-):
-    """A network with its weights, its classes and how it wants its images.
+class _Pretrained(PyTorchModelHubMixin):
+    """What is known of any model, where it comes from and where it goes."""
 
-    It is a network like any other: it takes normalised images of shape (N, 3, H, W), float32, and returns logits of
-    shape (N, classes); its weights go by the names that they have in `model.safetensors`.
-    """
-
-    def __init__(self, config: Config, network: Network) -> None:
-        """Take over a network.
-
-        Args:
-            config: what is known of it.
-            network: that `config.spec` stands for; its stages become those of this one.
-        """
-        with torch.device("meta"):  # their place is taken by those of the network
-            super().__init__(build_graph(config.spec))
-        for name, stage in network.named_children():
-            setattr(self, name, stage)
+    def _know(self, config: Config) -> None:
         self.name = config.name
         self.spec = config.spec
         self.classes = config.classes
         self.preparation = config.preparation
         self.trained = config.trained
+        self.task = config.task
 
     @classmethod
     def from_pretrained(  # type: ignore[override]  # what else the mixin passes on has no meaning here
@@ -63,8 +47,8 @@ class PretrainedNetwork(
         cache_dir: str | Path | None = None,
         local_files_only: bool = True,
         revision: str | None = None,
-    ) -> PretrainedNetwork:
-        """Return the network of an exported folder, or of a model on the Hub, in evaluation mode on the CPU.
+    ) -> Self:
+        """Return the model of an exported folder, or of a model on the Hub, in evaluation mode on the CPU.
 
         The mixin's own way would read the files before they are checked.
 
@@ -101,11 +85,71 @@ class PretrainedNetwork(
                 ) from problem
             folder = Path(str(downloaded))
         model = load_hub(folder)
-        network = cls(config_of(model), model.network)
-        return network.eval()
+        pretrained: Any = cls(config_of(model), model.network)
+        still: Self = pretrained.eval()
+        return still
+
+    def _write(self, network: nn.Module, folder: Path) -> None:
+        own = (self.name, self.spec, network, self.classes, self.preparation)
+        write_hub(Model(*own, record=None, trained=self.trained, task=self.task), folder)
+
+
+class PretrainedNetwork(
+    Network,
+    _Pretrained,
+    library_name="fishnet-search",
+    pipeline_tag="image-classification",
+    tags=["fishnet-search", "image-classification"],
+):
+    """A network with its weights, its classes and how it wants its images.
+
+    It is a network like any other: it takes normalised images of shape (N, 3, H, W), float32, and returns logits of
+    shape (N, classes); its weights go by the names that they have in `model.safetensors`.
+    """
+
+    def __init__(self, config: Config, network: Network) -> None:
+        """Take over a network.
+
+        Args:
+            config: what is known of it.
+            network: that `config.spec` stands for; its stages become those of this one.
+
+        Raises:
+            ExportError: it is a model for another task than classification.
+        """
+        if config.task.kind != "classification":
+            raise ExportError(f"{config.name}: is a model for {config.task.kind}; load it by PretrainedModel")
+        with torch.device("meta"):  # their place is taken by those of the network
+            super().__init__(build_graph(config.spec))
+        for name, stage in network.named_children():
+            setattr(self, name, stage)
+        self._know(config)
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        write_hub(
-            Model(self.name, self.spec, self, self.classes, self.preparation, record=None, trained=self.trained),
-            save_directory,
-        )
+        self._write(self, save_directory)
+
+
+class PretrainedModel(nn.Module, _Pretrained, library_name="fishnet-search", tags=["fishnet-search"]):
+    """The model of any task, `model`, with its weights, its classes and how it wants its images.
+
+    It takes and returns what `model` does, see `fishnet_search.task.models.build_model`. Files have the weights of
+    `model` by the names that they have in it.
+    """
+
+    def __init__(self, config: Config, model: nn.Module) -> None:
+        """Take a model.
+
+        Args:
+            config: what is known of it.
+            model: from `build_model`.
+        """
+        super().__init__()
+        self.model = model
+        self._know(config)
+
+    def forward(self, *inputs: Any) -> Any:
+        """Ask the model."""
+        return self.model(*inputs)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        self._write(self.model, save_directory)

@@ -33,9 +33,9 @@ LARGEST_FILE_BYTES = 2_000_000_000
 def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> None:
     """Write a network as an ONNX file for batches of any size, and have it checked by ONNX itself.
 
-    Its input `image` is prepared images of shape (N, 3, H, W), float32, its output `logits` of shape (N, classes). The
-    exporter folds batch norms into the convolutions before them. Weights of more than 2 GB go to a second file beside
-    it, named like it with `.data` behind.
+    Its input `image` is prepared images of shape (N, 3, H, W), float32, its output `logits` of shape (N, classes),
+    or (N, classes, H, W) for maps. The exporter folds batch norms into the convolutions before them. Weights of more
+    than 2 GB go to a second file beside it, named like it with `.data` behind.
 
     Args:
         model: what is exported.
@@ -54,6 +54,7 @@ def write_onnx(model: Model, path: Path, *, dynamic_size: bool = False) -> None:
         "classes": model.classes,
         "preparation": dataclasses.asdict(model.preparation),
         "trained": model.trained,
+        "task": model.task.model_dump(),
     }
     onnx.helper.set_model_props(proto, {key: json.dumps(fact, ensure_ascii=False) for key, fact in facts.items()})
     weight_bytes = sum(len(weights.raw_data) for weights in proto.graph.initializer)
@@ -85,7 +86,7 @@ def load_onnx(path: Path) -> Callable[[Tensor], Tensor]:
 
 
 def onnx_facts(path: Path) -> dict[str, Any]:
-    """Return what a file of `write_onnx` says of itself: its `name`, its `classes` and its `preparation`.
+    """Return what a file of `write_onnx` says of itself: its `name`, `classes`, `preparation` and `task`.
 
     Raises:
         ExportError: ONNX Runtime is missing or cannot load the file.

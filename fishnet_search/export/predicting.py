@@ -1,4 +1,4 @@
-"""What a model takes images for: from a trial's weights or any exported form of it, prepared as at the test."""
+"""Loading a model from a trial's weights or any exported form of it, and what classifiers take images for."""
 
 from __future__ import annotations
 
@@ -21,13 +21,11 @@ from fishnet_search.data.modes import read_image
 from fishnet_search.data.pictures import Pictures
 from fishnet_search.errors import BrokenImage, DataError, ExportError
 from fishnet_search.export.folder import CONFIG, WEIGHTS, Prepared, load_hub, read_config
-from fishnet_search.export.model import Preparation
-from fishnet_search.network.network import Network
+from fishnet_search.export.model import Model, Preparation, model_of
 from fishnet_search.spec.loading import preset_names
 from fishnet_search.study.evaluating import SAFETENSORS, trained
-from fishnet_search.study.record import TrialRecord
+from fishnet_search.task.settings import CLASSIFICATION, Task
 from fishnet_search.train.cropping import central_boxes, cut
-from fishnet_search.train.normalisation import IMAGENET, Normalisation
 
 ONNX: Final = ".onnx"
 PROGRAM: Final = ".pt2"
@@ -44,7 +42,7 @@ Guesses = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model that can be asked, whatever form it was kept in."""
+    """A classifier that can be asked, whatever form it was kept in."""
 
     name: str
     classes: tuple[str, ...]  # names, in the order of the outputs; none where they are not known
@@ -76,10 +74,14 @@ class _Facts(BaseModel):
     classes: tuple[str, ...]
     preparation: Prepared
     trained: bool = True
+    task: Task = CLASSIFICATION
 
 
-def load_model(path: Path) -> Loaded:
-    """Return the model that a path leads to.
+def load_model(path: Path) -> Loaded | Model:
+    """Return the classifier that a path leads to, or the model for another task.
+
+    Such models are asked by `export.finding`. They are loaded from weights alone, since programs and ONNX files take
+    images of a size of their own.
 
     Programs (.pt2) of strangers are better left alone: PyTorch's loader evaluates expressions that stand in them.
 
@@ -176,8 +178,7 @@ def _seen(path: Path, preparation: Preparation) -> Tensor | str:
 def _guesses(loaded: Loaded, images_NCHW: Tensor, top: int) -> list[Guesses | None]:
     """Return the best classes of each image; None where the model's outputs are no finite numbers."""
     preparation = loaded.preparation
-    normalise = Normalisation(torch.tensor(preparation.mean), torch.tensor(preparation.std))
-    shares_NK = loaded.logits(normalise(images_NCHW)).float().softmax(1)
+    shares_NK = loaded.logits(preparation.normalisation(images_NCHW)).float().softmax(1)
     best_NT, numbers_NT = shares_NK.topk(min(top, shares_NK.shape[1]))
     names = loaded.classes or tuple(map(str, range(shares_NK.shape[1])))
     named = zip(best_NT.tolist(), numbers_NT.tolist(), strict=True)
@@ -218,7 +219,7 @@ def _missing(path: Path) -> str:
     return f"{path}: is a {kind}; export it first: fishnet-search export {name} --to DIR"
 
 
-def _from_folder(folder: Path) -> Loaded:
+def _from_folder(folder: Path) -> Loaded | Model:
     """Return the model of an exported folder: the form that was trained before those that were made of it."""
     if (folder / "study.json").is_file():
         raise ExportError(
@@ -243,15 +244,21 @@ def _from_folder(folder: Path) -> Loaded:
     )
 
 
-def _from_weights(path: Path) -> Loaded:
+def _from_weights(path: Path) -> Loaded | Model:
+    model = _model_of(path)
+    model.network.eval().to(memory_format=torch.channels_last)  # as it was tested
+    if model.task.kind != "classification":
+        return model
+    return Loaded(model.name, model.classes, model.preparation, model.network, model.trained)
+
+
+def _model_of(path: Path) -> Model:
     if path.with_suffix(".json").is_file():
         known = trained(path, None, None)
         if known.record is not None:
-            record = known.record
-            return Loaded(record.trial, record.data.class_names, _preparation(record), _asked(known.network))
+            return model_of(known.record.trial, known)
     if path.name == WEIGHTS and (path.parent / CONFIG).is_file():
-        model = load_hub(path.parent)
-        return Loaded(model.name, model.classes, model.preparation, _asked(model.network), model.trained)
+        return load_hub(path.parent)
     raise ExportError(
         f"{path}: nothing beside it says of which network it is; a trial's weights stand beside their record "
         f"{path.stem}.json, and exported ones, {WEIGHTS}, beside {CONFIG}"
@@ -262,6 +269,7 @@ def _from_program(path: Path) -> Loaded:
     from fishnet_search.export.programs import load_program
 
     config = read_config(path.parent)
+    _refuse_other_task(path, config.task)
     return Loaded(config.name, config.classes, config.preparation, load_program(path), config.trained)
 
 
@@ -276,24 +284,19 @@ def _from_onnx(path: Path) -> Loaded:
             f"{path}: its metadata does not say what it is called, its classes and how images are prepared for it, as "
             "fishnet-search writes them; export the model with fishnet-search"
         ) from problem
+    _refuse_other_task(path, facts.task)
     return Loaded(facts.name, facts.classes, facts.preparation, logits, facts.trained)
 
 
-def _preparation(record: TrialRecord) -> Preparation:
-    """Return how a trial's images were prepared at its test."""
-    own = record.recipe.normalise == "data"
-    mean = record.data.mean if own else IMAGENET.mean.tolist()
-    std = record.data.std if own else IMAGENET.std.tolist()
-    size = record.spec.image_size
-    return Preparation(size, record.recipe.short_side(size), tuple(mean), tuple(std))
+def _refuse_other_task(path: Path, task: Task) -> None:
+    if task.kind != "classification":
+        raise ExportError(
+            f"{path}: is for {task.kind} and takes images of sizes of its own; name {WEIGHTS} of its export "
+            f"(--format safetensors), which takes all images"
+        )
 
 
-def _asked(network: Network) -> Logits:
-    network.eval().to(memory_format=torch.channels_last)  # as it was tested
-    return network
-
-
-_LOADERS: dict[str, Callable[[Path], Loaded]] = {
+_LOADERS: dict[str, Callable[[Path], Loaded | Model]] = {
     SAFETENSORS: _from_weights,
     ONNX: _from_onnx,
     PROGRAM: _from_program,

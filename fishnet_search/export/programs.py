@@ -25,8 +25,8 @@ LEAST_STRIDES = 2
 def write_program(model: Model, path: Path, *, dynamic_size: bool = False) -> None:
     """Write a network as a program of torch.export (.pt2) for batches of any size.
 
-    The program takes prepared images of shape (N, 3, H, W), float32, and gives logits of shape (N, classes). It holds
-    no pickled object, no line of this package's code and no path of this machine.
+    The program takes prepared images of shape (N, 3, H, W), float32, and gives logits of shape (N, classes), or (N,
+    classes, H, W) for maps. It holds no pickled object, no line of this package's code and no path of this machine.
 
     Args:
         model: what is exported.
@@ -86,7 +86,7 @@ def example_of(model: Model, *, dynamic_size: bool) -> Tensor:
     """Return the images of shape (N, 3, H, W) with which an exporter follows a network."""
     side = model.preparation.image_size
     if dynamic_size:
-        side = max(side, LEAST_STRIDES * model.network.stride)
+        side = max(side, LEAST_STRIDES * model.backbone.stride)
     return torch.zeros(EXAMPLE_BATCH, 3, side, side)
 
 
@@ -95,7 +95,7 @@ def dynamic_shapes_of(model: Model, *, dynamic_size: bool) -> dict[int, Any]:
     batch = {0: Dim("batch", min=1)}
     if not dynamic_size:
         return batch
-    stride = model.network.stride
+    stride = model.backbone.stride
     return batch | {2: stride * Dim("h", min=LEAST_STRIDES), 3: stride * Dim("w", min=LEAST_STRIDES)}
 
 

@@ -1,11 +1,11 @@
-"""A folder that holds a network in standard formats, each loaded again and compared with the network."""
+"""A folder that holds a model in standard formats, each loaded again and compared with the model."""
 
 from __future__ import annotations
 
 import os
 import runpy
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,29 +16,38 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from fishnet_search.errors import ExportError
+from fishnet_search.evidence.wording import listed
 from fishnet_search.export.card import Facts, model_card, write_drawing
 from fishnet_search.export.choosing import Chosen
 from fishnet_search.export.counting import onnx_cost, program_cost
 from fishnet_search.export.folder import CONFIG, WEIGHTS, load_hub, write_hub
 from fishnet_search.export.folding import Folds, folded, folds, latency_before_and_after
-from fishnet_search.export.model import Model
+from fishnet_search.export.model import Model, side_by_side
 from fishnet_search.export.onnx_file import load_onnx, write_onnx
-from fishnet_search.export.parity import Parity, compare
+from fishnet_search.export.parity import Agreement, compare, compare_found
 from fishnet_search.export.programs import load_program, write_program
 from fishnet_search.export.source import class_name, python_source
-from fishnet_search.graph.build import build_graph
 from fishnet_search.graph.graph import Graph, features_only
 from fishnet_search.network.measure import Latency
 from fishnet_search.network.network import build_network
-from fishnet_search.spec.architecture import Architecture
 from fishnet_search.spec.naming import nearest
 from fishnet_search.study.environment import environment
 from fishnet_search.study.redaction import redacted_command
 from fishnet_search.study.store import write_whole
+from fishnet_search.task.figures import TaskName
+from fishnet_search.task.settings import Detection, Task
 
 Format = Literal["safetensors", "onnx", "pt2", "python", "backbone"]
 FORMATS: Final[tuple[Format, ...]] = ("safetensors", "onnx", "pt2", "python", "backbone")
-DEFAULT_FORMATS: Final[tuple[Format, ...]] = ("safetensors", "onnx", "pt2")
+
+_OF_DETECTORS: Final[tuple[Format, ...]] = ("safetensors", "backbone")
+FORMATS_OF: Final[Mapping[TaskName, tuple[Format, ...]]] = {
+    "classification": FORMATS,
+    "detection": _OF_DETECTORS,
+    "instance-segmentation": _OF_DETECTORS,
+    "semantic-segmentation": ("safetensors", "onnx", "pt2", "backbone"),
+}
+"""Plain code is written of a backbone alone, and programs where shapes do not depend on what is found."""
 
 ONNX, PROGRAM, SOURCE = "model.onnx", "model.pt2", "model.py"
 CARD = "README.md"
@@ -54,20 +63,24 @@ class Written:
 
     format: Format
     files: tuple[str, ...]
-    parity: Parity
+    parity: Agreement
     params: int  # that are counted in it
     macs: int | None = None  # likewise; None where the files hold no computation that could be counted
 
 
 @dataclass(frozen=True, eq=False)
 class Folding:
-    """What folding batch norms into the convolutions before them gives on this machine's CPU, for one image."""
+    """What folding batch norms into the convolutions before them gives on this machine's CPU, for one image.
+
+    It is done to the network of a classifier, and to the backbone of other models.
+    """
 
     folds: Folds
     before: Latency
     after: Latency
     machine: str  # they were measured on, and how
-    parity: Parity
+    parity: Agreement
+    of_backbone: bool = False
 
 
 def _to_nobody(doing: str) -> None:
@@ -84,15 +97,16 @@ def write_formats(
     taps: Sequence[str] | None = None,
     tell: Callable[[str], object] = _to_nobody,
 ) -> tuple[Written, ...]:
-    """Write a network in several formats, load each of them again, and compare it with the network.
+    """Write a model in several formats, load each of them again, and compare it with the model.
 
     Args:
-        model: the network.
+        model: what is written.
         folder: where to write; files of these names are replaced, others stay.
-        formats: which; the Python file needs the weights of `safetensors`, which are then written too.
+        formats: which of `FORMATS_OF` its task; the Python file needs the weights of `safetensors`, which are then
+            written too.
         images_NCHW: prepared images to compare on, of shape (N, 3, H, W).
         dynamic_size: have ONNX and the program take images of other sizes as well.
-        taps: of the backbone: names of taps or stages; by default all taps of the network.
+        taps: of the backbone: names of taps or stages; by default all that it has, or that the task's head takes.
         tell: is called with what is being done, such as "writing onnx".
 
     Raises:
@@ -128,6 +142,7 @@ def write_card(
         images: what was compared on, such as "16 test images of digits".
         licence: of the weights; None if nothing is said of it.
     """
+    of_backbone = ", of the backbone" if folding.of_backbone else ""
     facts = Facts(
         formats=tuple(one.format for one in written),
         files=tuple(file for one in written for file in one.files),
@@ -138,7 +153,7 @@ def write_card(
         images=images,
         parity=tuple(f"{one.parity.sentence()}." for one in written),
         latency=(
-            ("median time of one image on a CPU", str(folding.before)),
+            (f"median time of one image on a CPU{of_backbone}", str(folding.before)),
             (f"with {folding.folds} folded into convolutions", str(folding.after)),
             ("measured on", folding.machine),
         ),
@@ -149,17 +164,24 @@ def write_card(
 
 def fold(model: Model, images_NCHW: Tensor) -> Folding:
     """Fold batch norms into convolutions, compare the outputs, and time one image before and after."""
-    network = model.network
+    network = model.backbone
     other = folded(network)
     before, after = latency_before_and_after(network, other, image_size=model.preparation.image_size)
     here = environment(torch.device("cpu"), torch.get_num_threads())
     machine = f"{here.processor}, {here.threads} thread{'' if here.threads == 1 else 's'}, batch of one, float32"
-    parity = compare("folded", network, other, images_NCHW)
-    return Folding(folds(build_graph(model.spec)), before, after, machine, parity)
+    if model.task.kind == "classification":
+        return Folding(folds(model.graph), before, after, machine, compare("folded", network, other, images_NCHW))
+    parity = compare("folded", side_by_side(network), side_by_side(other), images_NCHW)
+    return Folding(folds(model.graph), before, after, machine, parity, of_backbone=True)
+
+
+def default_formats(task: Task) -> tuple[Format, ...]:
+    """Return what is written if nothing else is asked for."""
+    return ("safetensors", "onnx", "pt2") if "onnx" in FORMATS_OF[task.kind] else FORMATS_OF[task.kind]
 
 
 def check_options(
-    specs: Sequence[Architecture], formats: Sequence[str], *, dynamic_size: bool, taps: Sequence[str] | None
+    models: Sequence[Model], formats: Sequence[str], *, dynamic_size: bool, taps: Sequence[str] | None
 ) -> None:
     """Refuse formats that there are not, and options that none of the formats looks at.
 
@@ -170,12 +192,22 @@ def check_options(
     for name in formats:
         if name not in FORMATS:
             raise ExportError(f"--format {name}: there is no such format{nearest(name, FORMATS)}")
+        for model in models:
+            _refuse_format(name, model.task)
     if dynamic_size and not {"onnx", "pt2"} & set(formats):
         raise ExportError("--dynamic-size: is of the formats onnx and pt2; leave it out, or ask for one of them")
     if taps is not None and "backbone" not in formats:
         raise ExportError(f"--tap {taps[0]}: is of the format backbone; leave it out, or add --format backbone")
-    for spec in specs if taps is not None else ():
-        features_only(build_graph(spec), taps)
+    for model in models if taps is not None else ():
+        features_only(model.graph, taps)
+
+
+def _refuse_format(name: str, task: Task) -> None:
+    known = FORMATS_OF[task.kind]
+    if name not in known:
+        raise ExportError(
+            f"--format {name}: models for {task.kind} are not written so; their formats are {listed(known)}"
+        )
 
 
 @contextmanager
@@ -239,7 +271,7 @@ def _write(name: Format, model: Model, folder: Path, *, dynamic_size: bool, taps
         case "pt2":
             write_program(model, folder / PROGRAM, dynamic_size=dynamic_size)
         case "python":
-            _write_source(build_graph(model.spec), folder / SOURCE, model.name)
+            _write_source(model.graph, folder / SOURCE, model.name)
         case "backbone":
             _write_backbone(model, folder, taps)
 
@@ -251,6 +283,9 @@ def _checked(name: Format, model: Model, folder: Path, images_NCHW: Tensor, taps
     match name:
         case "safetensors":
             loaded = load_hub(folder).network
+            if isinstance(model.task, Detection):
+                found = compare_found(name, model.network, loaded, list(images_NCHW))
+                return Written(name, (WEIGHTS, CONFIG), found, _params(loaded))
             return Written(name, (WEIGHTS, CONFIG), compare(name, network, loaded, images_NCHW), _params(loaded))
         case "onnx":
             parity = compare(name, network, load_onnx(folder / ONNX), images_NCHW)
@@ -265,7 +300,7 @@ def _checked(name: Format, model: Model, folder: Path, images_NCHW: Tensor, taps
             return Written(name, (SOURCE, WEIGHTS), compare(name, network, module, images_NCHW), _params(module))
         case "backbone":
             module = _module_of(folder / BACKBONE_SOURCE, folder / BACKBONE_WEIGHTS, _backbone_name(model))
-            known, other = _side_by_side(_backbone_of(model, taps)), _side_by_side(module)
+            known, other = side_by_side(_backbone_of(model, taps)), side_by_side(module)
             files = (BACKBONE_SOURCE, BACKBONE_WEIGHTS)
             return Written(name, files, compare(name, known, other, images_NCHW), _params(module))
 
@@ -280,31 +315,22 @@ def _params(network: nn.Module) -> int:
 
 
 def _write_backbone(model: Model, folder: Path, taps: Sequence[str] | None) -> None:
-    """Write a network without its classifier, which gives the features of several resolutions by name."""
-    graph = features_only(build_graph(model.spec), taps)
+    """Write a model without its head: what gives the features of several resolutions by name."""
+    graph = features_only(model.graph, taps)
     _write_source(graph, folder / BACKBONE_SOURCE, _backbone_name(model))
     tensors = {name: tensor.contiguous() for name, tensor in _backbone_of(model, taps).state_dict().items()}
     write_whole(folder / BACKBONE_WEIGHTS, save(tensors, {"format": "pt"}))
 
 
 def _backbone_of(model: Model, taps: Sequence[str] | None) -> nn.Module:
-    backbone = build_network(features_only(build_graph(model.spec), taps)).eval()
-    known = model.network.state_dict()
+    backbone = build_network(features_only(model.graph, taps)).eval()
+    known = model.backbone.state_dict()
     backbone.load_state_dict({name: known[name] for name in backbone.state_dict()})
     return backbone
 
 
 def _backbone_name(model: Model) -> str:
     return f"{model.name}-backbone"
-
-
-def _side_by_side(backbone: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Return what gives all features of an image in one row."""
-
-    def run(images_NCHW: Tensor) -> Tensor:
-        return torch.cat([features.flatten(1) for features in backbone(images_NCHW).values()], dim=1)
-
-    return run
 
 
 def _write_source(graph: Graph, path: Path, name: str) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fishnet_search import build_graph, cost_of
 from fishnet_search.evidence.analysis import analyse
-from fishnet_search.evidence.frames import rows_of
+from fishnet_search.evidence.naming import rows_of
 from fishnet_search.export.card import DRAWING, Facts, model_card, write_drawing
 from fishnet_search.export.predicting import prepared
 from fishnet_search.export.write import FORMATS, write_formats

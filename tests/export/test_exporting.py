@@ -150,7 +150,7 @@ def test_what_is_exported_is_the_best_of_the_study(exported, study):
     name = json.loads((exported[0] / "config.json").read_text())["name"]
     record, trials = study_and_evidence(study)
     best = best_variant(analyse(record, trials).effects).variant
-    tops = {one.seed: one.best_validation.top1 for one in trials if one.variant == best}
+    tops = {one.seed: one.best_validation["top1"] for one in trials if one.variant == best}
     assert name in {f"study-{best}-seed{seed}" for seed, top in tops.items() if top == max(tops.values())}
 
 
@@ -158,7 +158,7 @@ def test_the_card_tells_of_the_record(exported, study):
     card = (exported[0] / "README.md").read_text()
     name = json.loads((exported[0] / "config.json").read_text())["name"]
     record = next(one for one in study_and_evidence(study)[1] if name.endswith(one.trial))
-    assert f"{100 * record.test.top1:.2f}" in card
+    assert f"{100 * record.test['top1']:.2f}" in card
     assert "over 2 seeds" in card
     assert "network.svg" in card
     assert card.count("16 of 16 images get the same class") == 5
@@ -293,7 +293,7 @@ def shown(text):
 
 
 def test_a_variant_is_exported_by_its_best_seed(study):
-    tops = {one.trial: one.best_validation.top1 for one in study_and_evidence(study)[1] if one.variant == "avg-2x2"}
+    tops = {one.trial: one.best_validation["top1"] for one in study_and_evidence(study)[1] if one.variant == "avg-2x2"}
     (found,) = chosen(str(study), trial="avg-2x2", spec=None, studies=Path("studies"))
     assert tops[found.model.record.trial] == max(tops.values())
     assert "variant avg-2x2" in found.why

@@ -69,7 +69,9 @@ def test_the_config_says_everything_but_the_weights(model, written):
             "short_side": 36,
             "mean": [120.0, 110.0, 100.0],
             "std": [60.0, 61.5, 62.25],
+            "longer_side": None,
         },
+        "task": {"kind": "classification"},
         "trained": True,
         "fishnet_search": __version__,
     }

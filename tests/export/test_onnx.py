@@ -85,10 +85,11 @@ def test_a_file_of_free_size_says_of_what_its_sides_are_multiples(sizeable):
 
 def test_a_file_tells_its_name_classes_and_preparation(model, file):
     facts = onnx_facts(file)
-    assert set(facts) == {"name", "classes", "preparation", "trained"}
+    assert set(facts) == {"name", "task", "classes", "preparation", "trained"}
     assert facts["name"] == "größe"
     assert tuple(facts["classes"]) == model.classes
-    assert facts["preparation"] == {"image_size": 32, "short_side": 40, "mean": list(MEAN), "std": list(STD)}
+    seen = {"image_size": 32, "short_side": 40, "longer_side": None, "mean": list(MEAN), "std": list(STD)}
+    assert facts["preparation"] == seen
 
 
 def test_the_facts_are_json_that_onnx_itself_shows(model, file):

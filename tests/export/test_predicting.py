@@ -24,6 +24,7 @@ from fishnet_search.export.programs import write_program
 from fishnet_search.study.evaluating import evaluated, trained
 from fishnet_search.study.store import write_record
 from fishnet_search.train.batches import Batches
+from fishnet_search.train.normalisation import IMAGENET
 from fishnet_search.train.recipe import Recipe
 from tests.data.pictures_on_disk import noise
 from tests.export.small_models import CLASSES, PREPARATION, small_model, small_network, some_images
@@ -88,7 +89,7 @@ def test_a_trial_sees_the_very_images_of_its_test_and_gives_the_figures_of_evalu
     data, known = Data(source=f"imagefolder:{tmp_path / 'images'}"), trained(weights, None, None)
     side = known.recipe.short_side(32)
     found = load_images(data, side=side, square=True)
-    batches = Batches(found.test, 3, known.normalisation(found.train), known.recipe, 32, CPU)
+    batches = Batches(found.test, 3, known.normalisation or IMAGENET, known.recipe, 32, CPU)
     ((images_NCHW, labels_N),) = batches.in_order()
 
     loaded, seen = load_model(weights), []
@@ -100,7 +101,7 @@ def test_a_trial_sees_the_very_images_of_its_test_and_gives_the_figures_of_evalu
     known.network.eval()
     assert_close(loaded.logits(images_NCHW), known.network(images_NCHW))
     right = [NAMES[label] == prediction.classes[0][0] for label, prediction in zip(labels_N, predictions, strict=True)]
-    assert np.mean(right) == pytest.approx(evaluated(known, data, "test", limit=None, device=CPU).figures.top1)
+    assert np.mean(right) == pytest.approx(evaluated(known, data, "test", limit=None, device=CPU).figures["top1"])
     assert (loaded.name, loaded.classes) == ("nano-seed1", NAMES)
 
 
