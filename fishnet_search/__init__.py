@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fishnet_search.spec.fish import FishSpec
     from fishnet_search.spec.loading import load_spec, preset_names, with_fields
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 _HOME = {
     "FishSpec": "fishnet_search.spec.fish",

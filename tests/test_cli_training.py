@@ -45,9 +45,9 @@ def test_a_network_is_trained_once_and_evaluated_to_the_figures_of_its_record(ca
 
     weights = "studies/mine/trials/tiny-seed0.safetensors"
     code, out, _ = call("evaluate", weights, "--data", "digits", "--limit", "40")
-    assert (code, top1_in(out)) == (0, (percent(record.test.top1), percent(record.test.top5)))
+    assert (code, top1_in(out)) == (0, (percent(record.test["top1"]), percent(record.test["top5"])))
     code, out, _ = call("evaluate", weights, "--data", "digits", "--limit", "40", "--part", "validation")
-    assert top1_in(out)[0] == percent(record.best_validation.top1)
+    assert top1_in(out)[0] == percent(record.best_validation["top1"])
 
 
 def test_a_published_checkpoint_is_evaluated_under_its_own_names(call, here):
@@ -58,7 +58,7 @@ def test_a_published_checkpoint_is_evaluated_under_its_own_names(call, here):
     torch.save({"state_dict": {f"module.{names[ours]}": weights[ours] for ours in names}}, here / "published.tar")
     words = ["evaluate", "published.tar", "--data", "digits", "--limit", "40", "--spec", "tiny.yaml"]
     code, out, _ = call(*words, "--recipe", "short.yaml")
-    assert (code, top1_in(out)[0]) == (0, percent(record.test.top1))
+    assert (code, top1_in(out)[0]) == (0, percent(record.test["top1"]))
 
 
 def test_a_pack_gives_the_figures_of_the_images_that_it_was_made_of(call, here):
@@ -116,7 +116,7 @@ def test_a_split_is_drawn_as_asked_and_evaluate_says_when_its_parts_are_others(c
     assert (record.data.train_images, record.data.validation_images) == (30, 20)
     weights = "studies/mine/trials/tiny-seed0.safetensors"
     code, out, _ = call("evaluate", weights, "--data", "digits", "--part", "validation", *split)
-    assert (code, top1_in(out)[0]) == (0, percent(record.best_validation.top1))
+    assert (code, top1_in(out)[0]) == (0, percent(record.best_validation["top1"]))
     assert "not the parts of the training" not in out
     code, out, _ = call("evaluate", weights, "--data", "digits", "--part", "validation", "--limit", "40")
     assert (code, "These are not the parts of the training, which were: train 30 of" in out) == (0, True)

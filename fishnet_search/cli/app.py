@@ -16,6 +16,7 @@ from fishnet_search.errors import FishnetSearchError, SpaceError, StudyError
 if TYPE_CHECKING:
     from fishnet_search.data.description import Data
     from fishnet_search.report.write import Report
+    from fishnet_search.task.settings import Task
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,7 +57,11 @@ SplitOption = Annotated[
 ]
 
 BrokenOption = Annotated[Literal["fail", "skip"], typer.Option(help="What becomes of images that cannot be decoded.")]
-_EXAMPLE = {"--set": "--set epochs=10", "--split": "--split validation=10000"}
+_EXAMPLE = {
+    "--set": "--set epochs=10",
+    "--split": "--split validation=10000",
+    "--task-set": "--task-set smallest_anchor=16",
+}
 
 IDLE_LOAD = 0.5
 """Most load of a machine that a time can be measured on: beside one busy program two threads can be tenfold slower."""
@@ -128,13 +133,45 @@ def asked_data(verb: str, source: str, split: list[str] | None, broken: str) -> 
     return validated(Data, Document(verb, asked, {}), DataError)
 
 
+TaskSettings = Annotated[
+    list[str] | None,
+    typer.Option("--task-set", metavar="FIELD=VALUE", help="A field of the task to be otherwise; may be repeated."),
+]
+
+
+def task_of(verb: str, kind: str, settings: list[str] | None) -> Task:
+    """Return a task from what a command line says of it.
+
+    Raises:
+        SpaceError: a setting is none of this task, or out of its range.
+    """
+    from fishnet_search.spec.reading import Document, validated
+    from fishnet_search.task.settings import TASKS
+
+    asked = {"kind": kind, **fields_of("--task-set", settings)}
+    task: Task = validated(TASKS[kind], Document(verb, asked, {}), SpaceError)  # type: ignore[assignment]
+    return task
+
+
+BackboneOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="STUDY|FILE",
+        help="Trained weights that the backbones of detectors and segmenters begin with.",
+        show_default=False,
+    ),
+]
+
+
 def write_report_of(folder: Path, reports: Path) -> Report:
     """Write the report of a study."""
     from fishnet_search.report.write import write_report
     from fishnet_search.study.reading import study_and_evidence
+    from fishnet_search.study.store import read_findings
 
     study, records = study_and_evidence(folder)
-    return write_report(study, records, reports / folder.resolve().name, command=command())
+    findings = read_findings(folder, records) if study.task.kind != "classification" else {}
+    return write_report(study, records, reports / folder.resolve().name, command=command(), findings=findings)
 
 
 def last_study(studies: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fishnet_search.cli.app import IDLE_LOAD, app
+from fishnet_search.cli.app import IDLE_LOAD, TaskSettings, app, task_of
 
 if TYPE_CHECKING:
     from fishnet_search.drawing.formats import Format
@@ -21,6 +21,11 @@ def describe(
         int | None,
         typer.Option(min=1, help="Pixels a side; by default those the spec names.", show_default=False),
     ] = None,
+    task: Annotated[
+        Literal["classification", "detection", "instance-segmentation", "semantic-segmentation"],
+        typer.Option(help="Whose whole model is counted as well, its backbone apart."),
+    ] = "classification",
+    settings: TaskSettings = None,
     by: Annotated[Literal["part", "stage", "node"], typer.Option(help="What a row of the table is.")] = "stage",
     batch: Annotated[int, typer.Option(min=1, help="Images a training step, for the memory it takes.")] = 64,
     resolved: Annotated[
@@ -44,7 +49,8 @@ def describe(
     from fishnet_search.spec.loading import load_spec
     from fishnet_search.spec.resolving import as_yaml
     from fishnet_search.spec.resolving import resolved as written_out
-    from fishnet_search.terminal import description, make_console
+    from fishnet_search.task.cost import model_cost
+    from fishnet_search.terminal import description, make_console, model_cost_table
 
     loaded = load_spec(spec)
     graph = build_graph(loaded, image_size)
@@ -60,6 +66,9 @@ def describe(
     console = make_console()
     for each in description(spec, ledger_of(graph), loaded.identity(), batch, by, console.width):
         console.print(each)
+    if task != "classification":
+        asked = task_of("describe", task, settings)
+        console.print(model_cost_table(f"{spec} for {task}", model_cost(loaded, asked, loaded.classes)))
     if draw is not None:
         console.print(f"drawing: {draw}", soft_wrap=True)
 

@@ -13,6 +13,7 @@ import typer
 
 from fishnet_search.cli.app import (
     IDLE_LOAD,
+    BackboneOption,
     ReportsOption,
     StorageOption,
     StudiesOption,
@@ -61,6 +62,7 @@ def run(
         int | None,
         typer.Option(min=1, help="Most images in each of train, validation and test.", show_default=False),
     ] = None,
+    backbone_from: BackboneOption = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -125,7 +127,17 @@ def run(
     from fishnet_search.engine.plan import plan_study
     from fishnet_search.engine.run import Settings, jobs_for
 
-    plan = plan_study(space, folder, command=command(), data=data, epochs=epochs, seeds=seeds, limit=limit, small=small)
+    plan = plan_study(
+        space,
+        folder,
+        command=command(),
+        data=data,
+        epochs=epochs,
+        seeds=seeds,
+        limit=limit,
+        small=small,
+        backbone_from=backbone_from,
+    )
     settings = Settings(
         engine="ray" if on_ray else "local",
         jobs=jobs_for(plan.space.space) if jobs is None else jobs,

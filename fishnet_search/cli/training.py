@@ -8,14 +8,17 @@ from typing import Annotated, Literal
 import typer
 
 from fishnet_search.cli.app import (
+    BackboneOption,
     BrokenOption,
     ReportsOption,
     SplitOption,
     StudiesOption,
+    TaskSettings,
     app,
     asked_data,
     command,
     fields_of,
+    task_of,
 )
 from fishnet_search.cli.studies import carry_out
 
@@ -49,6 +52,12 @@ def train(
         int | None,
         typer.Option(min=1, help="Most images in each of train, validation and test.", show_default=False),
     ] = None,
+    task: Annotated[
+        Literal["classification", "detection", "instance-segmentation", "semantic-segmentation"],
+        typer.Option(help="What is to be found in the images."),
+    ] = "classification",
+    settings: TaskSettings = None,
+    backbone_from: BackboneOption = None,
     name: Annotated[
         str | None, typer.Option(help="Of the study; by default those of network and images.", show_default=False)
     ] = None,
@@ -76,12 +85,13 @@ def train(
         "description": f"{spec}, trained on {data} by the recipe {recipe}.",
         "base": spec,
         "recipe": {"base": recipe, **fields_of("--set", changes)},
+        "task": task_of("train", task, settings).model_dump(),
         "data": asked_data("train", data, split, broken).model_dump(),
         "seeds": [seed],
         "workers": workers,
         "resources": {"cpu": threads or max(1, cores() // workers)},
     }
-    plan = plan_study(Document("train", asked, {}), folder, command=command(), limit=limit)
+    plan = plan_study(Document("train", asked, {}), folder, command=command(), limit=limit, backbone_from=backbone_from)
     carry_out(plan, folder, Settings(), reports=reports, tensorboard=tensorboard)
 
 
@@ -109,7 +119,7 @@ def evaluate(
         int | None, typer.Option(min=1, help="Most images in each of train, validation and test.", show_default=False)
     ] = None,
 ) -> None:
-    """Show the loss, top-1 and top-5 of weights on an image set.
+    """Show the figures of weights on an image set: loss, top-1 and top-5, or those of the task of their study.
 
     Published checkpoints are evaluated as their authors did, at the centre of images whose short side is 8/7 of the
     network's, normalised by ImageNet's figures, unless a recipe says otherwise.
@@ -119,6 +129,7 @@ def evaluate(
     from fishnet_search.spec.loading import load_spec
     from fishnet_search.study.evaluating import evaluated, trained
     from fishnet_search.terminal.console import make_console
+    from fishnet_search.terminal.words import told
     from fishnet_search.train.device import choose_device, device_name
     from fishnet_search.train.named import load_recipe
 
@@ -128,10 +139,7 @@ def evaluate(
     with console.status("evaluating"):
         found = evaluated(known, asked_data("evaluate", data, split, broken), part, limit=limit, device=device)
     console.print(f"{weights}: {found.images:,} {part} images of {data}, {device_name(device)}", soft_wrap=True)
-    console.print(
-        f"top-1 {found.figures.top1:.2%}, top-5 {found.figures.top5:.2%}, loss {found.figures.loss:.4f}, "
-        f"{found.images / found.seconds:,.0f} images a second"
-    )
+    console.print(f"{told(found.figures)}, {found.images / found.seconds:,.0f} images a second")
     learnt = None if known.record is None else known.record.data
     if learnt is not None and learnt.source == data and learnt.fingerprint != found.fingerprint:
         console.print(

@@ -2,6 +2,6 @@
 
 from fishnet_search.terminal.console import make_console
 from fishnet_search.terminal.live import LiveProgress
-from fishnet_search.terminal.tables import description, measured_table, results
+from fishnet_search.terminal.tables import description, measured_table, model_cost_table, results
 
-__all__ = ["LiveProgress", "description", "make_console", "measured_table", "results"]
+__all__ = ["LiveProgress", "description", "make_console", "measured_table", "model_cost_table", "results"]

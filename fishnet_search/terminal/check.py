@@ -81,7 +81,7 @@ def estimated(estimate: Estimate, survey: Survey) -> Iterator[Text]:
     yield literal(f"estimate: a trial {trial}, the study {duration_of_work(estimate.study)}", "bold")
     yield literal(
         "It assumes one trial at a time here, none of which stops early, epochs whose time goes by MACs between those "
-        f"timed, {len(survey.images.train.labels):,} training images, and a machine as busy as now."
+        f"timed, {survey.train_images:,} training images, and a machine as busy as now."
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
+from fishnet_search.export.finding import InImage, Unread, shares
+from fishnet_search.task.findings import SeenObject
 from fishnet_search.terminal.words import literal
 
 if TYPE_CHECKING:
@@ -43,9 +46,10 @@ def exported(folder: Path, written: Sequence[Written], folding: Folding, images:
 
 def folded_in_words(folding: Folding) -> str:
     """Say what folding batch norms gives."""
+    who, what = ("An image takes the backbone", "features") if folding.of_backbone else ("An image takes", "logits")
     return (
-        f"An image takes {folding.before}, and with {folding.folds} folded into convolutions {folding.after}, on "
-        f"{folding.machine}; logits then differ by {folding.parity.relative:.1e} of the largest."
+        f"{who} {folding.before}, and with {folding.folds} folded into convolutions {folding.after}, on "
+        f"{folding.machine}; {what} then differ by {folding.parity.relative:.1e} of the largest."
     )
 
 
@@ -58,6 +62,60 @@ def prediction_table(name: str, predictions: Sequence[Prediction]) -> Table:
         told = ", ".join(f"{label} {share:.1%}" for label, share in one.classes or ())
         table.add_row(literal(str(one.path)), literal(told) if told else literal(str(one.problem), "red"))
     return table
+
+
+def found_rows(found: InImage | Unread, classes: Sequence[str], least_score: float) -> list[tuple[Text | str, ...]]:
+    """Return the rows of `found_table` on an image: one an object, or one with the share of each class.
+
+    Args:
+        found: in the image.
+        classes: by their numbers.
+        least_score: of the objects that are told.
+    """
+    image = literal(str(found.path))
+    if isinstance(found, Unread):
+        return [(image, literal(found.problem, "red"))]
+    if found.map_HW is not None:
+        told = (f"{label} {share:.1%}" for label, share in shares(found.map_HW, classes).items())
+        return [(image, literal(", ".join(told)))]
+    rows = [
+        (image, literal(classes[one.label]), f"{one.score:.2f}", ", ".join(f"{side:.0f}" for side in one.box))
+        for one in found.objects or ()
+    ]
+    return list(rows) or [(image, f"nothing with a score of {least_score:g} or more")]
+
+
+def found_table(name: str, rows: Iterable[Sequence[Text | str]], *, maps: bool) -> Table:
+    """Return what a model of this name finds, objects or maps, in a row each."""
+    table = Table(title=literal(name), title_justify="left")
+    for head in ("image", "share of each class") if maps else ("image", "class", "score", "box: x1, y1, x2, y2"):
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def found_line(found: InImage | Unread, classes: Sequence[str]) -> str:
+    """Return what was found in an image as one line of JSON: `image`, then what is known of it, or `problem`.
+
+    Pixels are those of the image when it is upright; masks are COCO's run lengths.
+    """
+    told: dict[str, object] = {"image": str(found.path)}
+    if isinstance(found, Unread):
+        return json.dumps(told | {"problem": found.problem})
+    height, width = found.sides
+    told |= {"height": height, "width": width}
+    if found.map_HW is not None:
+        told["classes"] = [{"class": name, "share": share} for name, share in shares(found.map_HW, classes).items()]
+    else:
+        told["objects"] = [_object(one, found.sides, classes) for one in found.objects or ()]
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _object(one: SeenObject, sides: tuple[int, int], classes: Sequence[str]) -> dict[str, object]:
+    box = [round(side, 2) for side in one.box]
+    told: dict[str, object] = {"class": classes[one.label], "score": round(one.score or 0.0, 4), "box": box}
+    return told if one.mask is None else told | {"mask": {"size": sides, "counts": one.mask}}
 
 
 def prediction_line(prediction: Prediction) -> str:

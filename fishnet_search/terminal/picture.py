@@ -12,6 +12,7 @@ from rich.text import Text
 
 from fishnet_search.study.progress import Best, Progress, Running
 from fishnet_search.study.record import State
+from fishnet_search.task.figures import MEANINGS
 from fishnet_search.terminal.words import counted, duration, duration_of_work, literal, shortened
 
 STYLES: dict[State, str] = {
@@ -68,7 +69,7 @@ def standing_facts(refused: int, best: Best | None, width: int) -> Iterator[Text
     if refused:
         yield Text(f"{counted(refused, 'candidate')} refused")
     if best is not None:
-        told = f"best validation top-1 {best.top1:.1%}: "
+        told = f"best validation {MEANINGS[best.metric].label} {best.value:.1%}: "
         yield Text.assemble(told, literal(shortened(best.trial, max(1, width - len(told))), "bold"))
 
 
@@ -113,6 +114,6 @@ def running_table(running: Sequence[Running], width: int) -> Table:
 def _figures(trial: Running) -> tuple[str, str, str]:
     return (
         f"epoch {trial.epoch}/{trial.epochs}",
-        "" if trial.top1 is None else f"validation {trial.top1:.1%}",
+        "" if trial.value is None else f"validation {trial.value:.1%}",
         "" if trial.epoch_seconds is None else f"{duration_of_work(trial.epoch_seconds)}/epoch",
     )

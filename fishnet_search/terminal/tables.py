@@ -11,12 +11,13 @@ from rich.table import Table
 
 from fishnet_search.cost.ledger import Cost, Ledger
 from fishnet_search.graph.graph import taps_of
-from fishnet_search.terminal.words import three_digits
+from fishnet_search.terminal.words import literal, three_digits
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fishnet_search.network.measure import Measurement
+    from fishnet_search.task.cost import ModelCost
 
 Level = Literal["part", "stage", "node"]
 """What a row of a description is."""
@@ -77,6 +78,19 @@ def description(name: str, ledger: Ledger, identity: str, batch: int, by: Level,
     )
     yield f"taps: {taps}"
     yield f"identity: {identity[:16]}"
+
+
+def model_cost_table(title: str, cost: ModelCost) -> Table:
+    """Return a row a part of a model, the backbone first, and one for the whole."""
+    table = Table(title=literal(title), title_justify="left")
+    table.add_column("part")
+    for name in ("params", "MACs", "of all MACs"):
+        table.add_column(name, justify="right")
+    for part in cost.parts:
+        table.add_row(part.name, f"{part.params:,}", f"{part.macs:,}", f"{part.macs / max(1, cost.macs):.0%}")
+    table.add_section()
+    table.add_row("whole model", f"{cost.params:,}", f"{cost.macs:,}", "100%")
+    return table
 
 
 def measured_table(title: str, measurements: Iterable[Measurement], macs: int) -> Table:

@@ -20,11 +20,11 @@ PROGRESS = Progress(
     planned=40,
     ended={"complete": 9, "pruned": 2, "failed": 1, "duplicate": 3},
     refused=5,
-    best=Best(trial="max-2x2-seed0", top1=0.932),
+    best=Best(trial="max-2x2-seed0", metric="top1", value=0.932),
     seconds_left=200.0,
     running=(
-        Running(trial="depth[1]=[2]-seed0", epoch=3, epochs=12, top1=0.7, epoch_seconds=12.34),
-        Running(trial="new-seed0", epoch=0, epochs=12, top1=None, epoch_seconds=None),
+        Running(trial="depth[1]=[2]-seed0", epoch=3, epochs=12, value=0.7, epoch_seconds=12.34),
+        Running(trial="new-seed0", epoch=0, epochs=12, value=None, epoch_seconds=None),
     ),
 )
 
@@ -74,7 +74,7 @@ def test_a_running_trial_has_its_name_validation_and_time_an_epoch():
 @pytest.mark.parametrize("height", [1, 2, 5, 24])
 @pytest.mark.parametrize("count", [0, 1, 3, 64])
 def test_the_picture_fits_the_height_and_counts_what_it_leaves_out(count, height):
-    some = tuple(Running(trial=f"t{i}", epoch=1, epochs=2, top1=0.5, epoch_seconds=1.0) for i in range(count))
+    some = tuple(Running(trial=f"t{i}", epoch=1, epochs=2, value=0.5, epoch_seconds=1.0) for i in range(count))
     lines = shown(picture(PROGRESS.model_copy(update={"running": some}), 200, height), 200).splitlines()
     rows = [line for line in lines if "epoch 1/2" in line]
     left_out = sum(int(line.split()[1]) for line in lines if line.endswith("more running"))
