@@ -33,7 +33,7 @@ from fishnet_search.engine.plan import Plan, plan_study
 from fishnet_search.engine.ray import set_up
 from fishnet_search.engine.ray_trial import RayTrial
 from fishnet_search.engine.run import Settings, run_study
-from fishnet_search.study.record import EpochRecord, Evaluation, RefusedRecord, TrialRecord
+from fishnet_search.study.record import EpochRecord, RefusedRecord, TrialRecord
 from fishnet_search.study.training import Steps
 from fishnet_search.study.trial import Trial, draft_of
 
@@ -90,7 +90,7 @@ class Untrained(RayTrial):  # type: ignore[misc]
 
 
 def _motions(trial: Trial, study: Any) -> Steps:
-    figures, draft = Evaluation(loss=1.0, top1=0.5, top5=0.9), draft_of(trial, study)
+    figures, draft = {"loss": 1.0, "top1": 0.5, "top5": 0.9}, draft_of(trial, study)
     speed = {"seconds": 0.0, "images_per_second": 0.0, "waiting": 0.0, "peak_memory_mb": None}
     epochs: tuple[EpochRecord, ...] = ()
     yield draft

@@ -29,7 +29,7 @@ from fishnet_search.evidence.plan import planned_trials
 from fishnet_search.graph.build import build_graph
 from fishnet_search.spec.loading import load_spec, with_fields
 from fishnet_search.study.environment import environment
-from fishnet_search.study.record import DataRecord, EpochRecord, Evaluation, StudyRecord, TrialRecord, VariantRecord
+from fishnet_search.study.record import DataRecord, EpochRecord, StudyRecord, TrialRecord, VariantRecord
 from fishnet_search.study.store import trial_file, trial_name, write_record
 from fishnet_search.train.recipe import Recipe
 
@@ -228,8 +228,8 @@ def _epochs(validation: Sequence[float], rng: np.random.Generator) -> Iterator[E
         yield EpochRecord(
             epoch=i + 1,
             learning_rate=0.1 * (1 - i / len(validation)),
-            train=Evaluation(loss=loss + 1.2 - top1, top1=top1 + 0.02, top5=0.5 + top1 / 2),
-            validation=Evaluation(loss=loss + 1.4 - top1, top1=top1, top5=0.5 + top1 / 2.1),
+            train={"loss": loss + 1.2 - top1, "top1": top1 + 0.02, "top5": 0.5 + top1 / 2},
+            validation={"loss": loss + 1.4 - top1, "top1": top1, "top5": 0.5 + top1 / 2.1},
             seconds=10 + seconds,
             images_per_second=4000 + 100 * rate,
             waiting=0.01 * waiting,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fishnet_search.study.record import EpochRecord, Evaluation, StudyRecord, TrialRecord, VariantRecord
+from fishnet_search.study.record import EpochRecord, StudyRecord, TrialRecord, VariantRecord
 from fishnet_search.train.recipe import Recipe
 from tests.records import SPEED, complete, study_of, variant
 
@@ -16,7 +16,7 @@ def trial(one: VariantRecord, seed: int, curve: Sequence[float], minute: int = 0
     """A trial with this validation top-1 after each epoch, the best of which is also that on test images."""
     epochs = tuple(
         EpochRecord(epoch=i, learning_rate=0.1, train=each, validation=each, seconds=1.0, **SPEED)
-        for i, each in enumerate((Evaluation(loss=1.0, top1=top1, top5=1.0) for top1 in curve), 1)
+        for i, each in enumerate(({"loss": 1.0, "top1": top1, "top5": 1.0} for top1 in curve), 1)
     )
     best = list(curve).index(max(curve)) + 1
     told = {"recipe": RECIPE, "macs": one.macs, "levels": one.levels, "epochs": epochs, "best_epoch": best}

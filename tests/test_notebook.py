@@ -13,6 +13,7 @@ from matplotlib import pyplot as plt
 from nbclient import NotebookClient
 
 from fishnet_search import load_study
+from fishnet_search.evidence.naming import explained
 from fishnet_search.report.loaded import Best, LoadedStudy
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +96,7 @@ def test_the_page_tells_of_every_attribute_and_names_columns_that_there_are(home
     for name, where in told.items():
         if where:
             module, _, columns = where.rpartition(".")
-            assert list(getattr(study, name)) == list(getattr(import_module(module), columns))
+            frame = getattr(study, name)
+            assert list(frame) == list(explained(getattr(import_module(module), columns), frame))
     assert set(re.findall(r"`(plot_\w+)", PAGE)) == {name for name in dir(LoadedStudy) if name.startswith("plot_")}
     assert {"variant", "spec", "recipe"} <= set(Best.__dataclass_fields__)

@@ -47,7 +47,7 @@ def test_every_command_runs(home, monkeypatch, capsys):
     """The first report has its figures in all formats; those of the others are not drawn so often."""
     for timed in (measure, latency_before_and_after):
         monkeypatch.setitem(timed.__kwdefaults__, "seconds", 0.1)
-    assert len(COMMANDS) == 17
+    assert len(COMMANDS) == 18
     for command in COMMANDS:
         words = [word.replace("epochs=8", "epochs=2") for word in shlex.split(command)]
         if words[1] == "dashboard":  # serves until Ctrl-C, in tests of its own

@@ -31,9 +31,9 @@ def test_cifar10_saved_as_jpeg_is_trained_by_its_recipe_and_evaluated(call, cifa
     (record,) = read_trials(tmp_path / "studies/real")
     assert record.data.class_names[:3] == ("airplane", "automobile", "bird")
     assert (record.data.train_images, record.data.validation_images, record.data.test_images) == (80, 20, 100)
-    assert record.epochs[-1].train.loss < math.log(10) + 0.5
+    assert record.epochs[-1].train["loss"] < math.log(10) + 0.5
     code, out, _ = call("evaluate", "studies/real/trials/fishnet-nano-seed0.safetensors", *data)
-    assert (code, f"top-1 {record.test.top1:.2%}" in out) == (0, True)
+    assert (code, f"top-1 {record.test['top1']:.2%}" in out) == (0, True)
 
 
 def test_tiny_imagenet_is_packed_and_trained_by_its_recipe(call, tiny_imagenet, tmp_path):
