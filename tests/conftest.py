@@ -1,12 +1,16 @@
 """Shared by all tests."""
 
 import os
+import signal
 import sys
 
 import pytest
 from hypothesis import settings
 
 from fishnet_search import cli
+
+# a shell that starts the suite in the background has it ignore Ctrl-C, and so would all that the tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: one thread each, before torch reads it
     os.environ.setdefault("OMP_NUM_THREADS", "1")
