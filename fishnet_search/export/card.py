@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +19,9 @@ from fishnet_search.cost.ledger import ledger_of
 from fishnet_search.drawing.fish import draw
 from fishnet_search.drawing.formats import picture
 from fishnet_search.evidence.wording import counts, listed, percent, seed_count
+from fishnet_search.export.card_code import how_to_use
+from fishnet_search.export.markdown import code_block, plain, table
 from fishnet_search.export.model import Model
-from fishnet_search.export.source import class_name
 from fishnet_search.study.record import DataRecord, Environment, TrialRecord
 from fishnet_search.study.store import write_whole
 from fishnet_search.task.cost import PartCost, model_cost
@@ -45,120 +46,6 @@ _LICENCES = (
 
 _MOST_CLASSES = 20
 _FAMILIES = {"fish": "FishNet", "resnet": "ResNet", "densenet": "DenseNet"}
-
-_LOADING = {
-    "safetensors": """\
-from fishnet_search.export.hub import PretrainedNetwork
-
-network = PretrainedNetwork.from_pretrained(".")  # the folder of model.safetensors and config.json
-logits = network(images)
-""",
-    "onnx": """\
-import onnxruntime
-
-session = onnxruntime.InferenceSession("model.onnx")
-(logits,) = session.run(["logits"], {"image": images.numpy()})
-""",
-    "pt2": """\
-import torch
-
-network = torch.export.load("model.pt2").module()
-logits = network(images)
-""",
-    "python": """\
-import runpy
-
-from safetensors.torch import load_file
-
-network = runpy.run_path("model.py")["CLASS"]()
-network.load_state_dict(load_file("model.safetensors"))
-logits = network.eval()(images)
-""",
-    "backbone": """\
-import runpy
-
-from safetensors.torch import load_file
-
-backbone = runpy.run_path("backbone.py")["CLASS"]()
-backbone.load_state_dict(load_file("backbone.safetensors"))
-features = backbone.eval()(images)  # name -> (N, C, H, W)
-""",
-}
-"""How each format is loaded."""
-
-_LOADING_MODELS = {
-    "safetensors": """\
-from fishnet_search.export.hub import PretrainedModel
-
-model = PretrainedModel.from_pretrained(".")  # the folder of model.safetensors and config.json
-with torch.inference_mode():
-    ASKED
-""",
-    "backbone": """\
-import runpy
-
-from safetensors.torch import load_file
-
-backbone = runpy.run_path("backbone.py")["CLASS"]()
-backbone.load_state_dict(load_file("backbone.safetensors"))
-features = backbone.eval()(images)  # name -> (N, C, H, W), of images (N, 3, H, W) whose sides are multiples of STRIDE
-""",
-}
-"""Likewise of tasks other than classification, where it differs."""
-
-_ASKED = {
-    "detection": "(found,) = model([image])  # boxes, labels from 1 on, scores; boxes / factor are pixels of the file",
-    "instance-segmentation": (
-        "(found,) = model([image])  # boxes, labels from 1 on, scores, masks; boxes / factor are pixels of the file"
-    ),
-    "semantic-segmentation": "logits = model(images)  # (1, classes, height, width)",
-}
-
-_CAPTIONS = {
-    "safetensors": "With fishnet-search:",
-    "onnx": "With ONNX Runtime, without PyTorch:",
-    "pt2": "With PyTorch alone, as a program:",
-    "python": "With PyTorch alone, as code to read and change:",
-    "backbone": "As a backbone that gives features of several resolutions:",
-}
-
-_ONNX_WEIGHTS = "model.onnx.data"
-"""Is written where the weights are too large for the ONNX file itself."""
-
-_PREPARING = """\
-from PIL import Image
-from torchvision.transforms import v2
-import torch
-
-prepare = v2.Compose([
-    v2.RGB(),  # ignores alpha; fishnet-search lays what is transparent on white
-    v2.Resize({preparation.short_side}, antialias=True),
-    v2.CenterCrop({preparation.image_size}),
-    v2.PILToTensor(),
-    v2.ToDtype(torch.float32),  # grey levels from 0 to 255, as the figures are
-    v2.Normalize({mean}, {std}),
-])
-images = prepare(Image.open("image.jpg"))[None]
-"""
-
-_PREPARING_WHOLE = """\
-from PIL import Image
-from torchvision.transforms import v2
-import torch
-
-whole = Image.open("image.jpg")
-factor = min({preparation.short_side} / min(whole.size), {preparation.longer_side} / max(whole.size))
-width, height = (max(1, round(factor * side)) for side in whole.size)
-prepare = v2.Compose([
-    v2.RGB(),  # ignores alpha; fishnet-search lays what is transparent on white
-    v2.PILToTensor(),
-    v2.Resize((height, width), antialias=True),
-    v2.ToDtype(torch.float32),  # grey levels from 0 to 255, as the figures are
-    v2.Normalize({mean}, {std}),
-])
-image = prepare(whole)
-images = torch.nn.functional.pad(image, (0, -width % {stride}, 0, -height % {stride}))[None]
-"""
 
 _TESTED = "The figures hold for images like those that it was tested on."
 
@@ -215,7 +102,12 @@ def model_card(model: Model, facts: Facts) -> str:
     parts = [_front_matter(model, facts), *_what_it_is(model, facts.why), *_cost(model, facts)]
     if model.record is not None:
         parts += [*_results(model.record, facts.effect), *_training(model.record)]
-    parts += [*_use(model, facts), *_origin(model, facts), *_terms(model, facts.licence)]
+    parts += [
+        *how_to_use(model, facts.formats, facts.files),
+        *_compared(facts),
+        *_origin(model, facts),
+        *_terms(model, facts.licence),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -249,11 +141,11 @@ def _front_matter(model: Model, facts: Facts) -> str:
 
 def _what_it_is(model: Model, why: str) -> Iterator[str]:
     stages = [f"{part.path} of {part.label}" for part in ledger_of(model.graph).parts]
-    yield f"# {_plain(model.name)}"
-    yield f"{_in_a_sentence(model)}: {listed(stages)}. {_plain(why)}"
-    yield f"![Drawing of {_plain(model.name)}: its stages by resolution]({DRAWING})"
+    yield f"# {plain(model.name)}"
+    yield f"{_in_a_sentence(model)}: {listed(stages)}. {plain(why)}"
+    yield f"![Drawing of {plain(model.name)}: its stages by resolution]({DRAWING})"
     if model.classes:
-        yield f"Classes: {listed([_plain(name) for name in model.classes], _MOST_CLASSES)}."
+        yield f"Classes: {listed([plain(name) for name in model.classes], _MOST_CLASSES)}."
 
 
 def _in_a_sentence(model: Model) -> str:
@@ -289,7 +181,7 @@ def _cost(model: Model, facts: Facts) -> Iterator[str]:
     }
     rows = [(name, f"{counts([number])[0]} ({number:,})") for name, number in numbers.items()]
     yield "## Cost"
-    yield _table(("", ""), [*rows, *facts.latency])
+    yield table(("", ""), [*rows, *facts.latency])
     yield "MACs are what the FishNet tables call FLOPs. Counts are exact."
 
 
@@ -299,8 +191,8 @@ def _cost_of_parts(model: Model, facts: Facts) -> Iterator[str]:
     columns = (counts([part.params for part in parts]), counts([part.macs for part in parts]))
     most = ", and of detectors for as many proposals and boxes as there can be" * isinstance(model.task, Detection)
     yield "## Cost"
-    yield _table(("part", "parameters", "MACs"), list(zip([part.name for part in parts], *columns, strict=True)))
-    yield _table(("", ""), facts.latency)
+    yield table(("part", "parameters", "MACs"), list(zip([part.name for part in parts], *columns, strict=True)))
+    yield table(("", ""), facts.latency)
     yield (
         f"Multiply-accumulates (MACs) are those of one image of {model.spec.image_size} × {model.spec.image_size} "
         f"pixels{most}. Counts are exact."
@@ -320,7 +212,7 @@ def _results(record: TrialRecord, effect: Any | None) -> Iterator[str]:
         if figures is not None
     ]
     heads = [f"{MEANINGS[name].label} in %" for name in names]
-    yield _table(("images", *heads, "how many"), rows) if rows else "It was not tested."
+    yield table(("images", *heads, "how many"), rows) if rows else "It was not tested."
     if record.best_epoch is not None:
         top5 = " Top-5 counts the best min(5, classes) guesses." if "top5" in names else ""
         yield (
@@ -351,54 +243,20 @@ def _training(record: TrialRecord) -> Iterator[str]:
         ("fingerprint", data.fingerprint),
     ]
     yield "## Data"
-    yield _table(("", ""), facts)
+    yield table(("", ""), facts)
     yield "## Training"
     begun = (
         [] if record.backbone is None else [("backbone begins with", f"weights of SHA-256 {record.backbone.sha256}")]
     )
     rows = [(name.replace("_", " "), str(value)) for name, value in told.items()]
-    yield _table(("", ""), [("task", record.task.kind), *rows, *begun])
+    yield table(("", ""), [("task", record.task.kind), *rows, *begun])
     yield "Other settings are the defaults of fishnet-search."
 
 
-def _use(model: Model, facts: Facts) -> Iterator[str]:
-    yield "## Use"
-    yield from _preparing(model)
-    for name in facts.formats:
-        called = class_name(f"{model.name}-backbone" if name == "backbone" else model.name)
-        yield _CAPTIONS[name]
-        if name == "onnx" and _ONNX_WEIGHTS in facts.files:
-            yield f"Its weights are in `{_ONNX_WEIGHTS}`, which has to stand beside it under this name."
-        yield _code(_loading(model, name).replace("CLASS", called), "python")
-        if model.task.kind == "semantic-segmentation" and name in ("onnx", "pt2"):
-            size = model.preparation.image_size
-            yield f"Exported without `--dynamic-size`, it takes images of {size} × {size} pixels alone."
+def _compared(facts: Facts) -> Iterator[str]:
     if facts.parity:
-        yield f"Each format was loaded again and compared with the network on {_plain(facts.images)}:"
-        yield "\n".join(f"- {_plain(sentence)}" for sentence in facts.parity)
-
-
-def _preparing(model: Model) -> Iterator[str]:
-    preparation, stride = model.preparation, model.backbone.stride
-    mean, std = ([round(figure, 4) for figure in figures] for figures in (preparation.mean, preparation.std))
-    resized = f"An image's short side is resized to {preparation.short_side} pixels (bilinear, antialiased)"
-    if preparation.longer_side is None:
-        sides = f"{preparation.image_size} × {preparation.image_size}"
-        yield f"{resized}, the centre of {sides} pixels is cut out, and each channel is normalised:"
-        yield _code(_PREPARING.format(preparation=preparation, mean=mean, std=std), "python")
-        return
-    yield (
-        f"{resized}, or to less if the longer one would have more than {preparation.longer_side:,}, and each channel "
-        "is normalised. `image` is what detectors take; `images` are padded to what a backbone takes:"
-    )
-    yield _code(_PREPARING_WHOLE.format(preparation=preparation, mean=mean, std=std, stride=stride), "python")
-
-
-def _loading(model: Model, name: str) -> str:
-    if model.task.kind == "classification":
-        return _LOADING[name]
-    code = _LOADING_MODELS.get(name, _LOADING[name])
-    return code.replace("ASKED", _ASKED[model.task.kind]).replace("STRIDE", str(model.backbone.stride))
+        yield f"Each format was loaded again and compared with the network on {plain(facts.images)}:"
+        yield "\n".join(f"- {plain(sentence)}" for sentence in facts.parity)
 
 
 def _origin(model: Model, facts: Facts) -> Iterator[str]:
@@ -406,9 +264,9 @@ def _origin(model: Model, facts: Facts) -> Iterator[str]:
         return
     yield "## Where it comes from"
     if facts.command is not None:
-        yield _code(facts.command, "sh")
+        yield code_block(facts.command, "sh")
     if model.record is not None:
-        yield _table(("", ""), _environment(model.record.environment))
+        yield table(("", ""), _environment(model.record.environment))
 
 
 def _environment(environment: Environment) -> list[tuple[str, str]]:
@@ -425,7 +283,7 @@ def _environment(environment: Environment) -> list[tuple[str, str]]:
 
 def _terms(model: Model, licence: str | None) -> Iterator[str]:
     yield "## Licence and limits"
-    yield "No licence was given for these weights." if licence is None else f"Licence: {_plain(licence)}."
+    yield "No licence was given for these weights." if licence is None else f"Licence: {plain(licence)}."
     tested = [_TESTED] if model.record is not None else []
     limits = _LIMITS["detection" if isinstance(model.task, Detection) else model.task.kind]
     yield " ".join([*(tested if model.trained else [_UNTRAINED]), limits, _UNKNOWN])
@@ -435,21 +293,3 @@ def _kind(data: DataRecord) -> str:
     """Return the kind of images: what stands behind it in a source is a path on somebody's machine."""
     kind = data.source.partition(":")[0]
     return kind if re.fullmatch(r"[a-z0-9-]+", kind) else "images"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([_plain(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _code(text: str, language: str) -> str:
-    """Return a block of code behind a fence that is longer than any within."""
-    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
-
-
-def _plain(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line, in a table too, and takes for no address."""
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
-    shown = re.sub(r"([\\`*_{}\[\]<>#|$~@])", r"\\\1", shown.replace("&", "&amp;"))
-    return re.sub(r"(:)(?=//)|(?<=www)(\.)", r"\\\1\2", shown, flags=re.IGNORECASE)
