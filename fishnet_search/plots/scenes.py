@@ -73,7 +73,8 @@ def plot_objects(
         ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec=edge, lw=1.2))
         told = classes[one.label] if one.score is None else f"{classes[one.label]} {one.score:.2f}"
         ax.text(
-            left, max(top - 1.5, 0), told, color="white", fontsize=5, va="bottom" if top > 8 else "top", clip_on=True,
+            left, max(top - 1.5, 0), told, color=_readable_on(edge), fontsize=5, clip_on=True,
+            va="bottom" if top > 8 else "top",
             bbox={"facecolor": edge, "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
         )  # fmt: skip
     return ax
@@ -119,6 +120,11 @@ def plot_precision(curves: Mapping[str, Sequence[float]], colours: Mapping[str, 
         ax.plot(recall, 100 * np.asarray(precision), color=colours[name], lw=1.4, label=name)
     ax.set(xlim=(0, 100), ylim=(0, 102), xlabel="recall (%)", ylabel="precision (%)")
     return ax
+
+
+def _readable_on(colour: str) -> str:
+    red, green, blue = to_rgb(colour)
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.6 else "white"
 
 
 def _bare(ax: Axes) -> Axes:

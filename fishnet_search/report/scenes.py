@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.evidence.frames import evidence
@@ -23,7 +24,7 @@ from fishnet_search.task.figures import MEANINGS
 from fishnet_search.task.findings import LEAST_SCORE, RECALLS, Findings, SeenObject, Shown
 
 _PICTURE = 1.75  # inches across
-_MOST_LINES = 12  # of precision, in a figure
+_MOST_LINES = 12  # of precision, or classes of maps, that a figure names
 _BELOW: Mapping[str, Any] = {
     "fontsize": 7,
     "frameon": False,
@@ -149,6 +150,9 @@ def _draw_predictions(findings: Mapping[str, Findings], classes: Sequence[str]) 
         _draw_shown(shown, shown.truth, classes, colours, ax=axes[0, column])
         for row, found in enumerate(findings.values(), start=1):
             _draw_shown(found.shown[column], found.shown[column].found, classes, colours, ax=axes[row, column])
+    if first.iou:  # boxes say their class
+        named = [Patch(color=colour, label=name) for name, colour in list(colours.items())[:_MOST_LINES]]
+        figure.legend(handles=named, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
     for row, name in enumerate(["truth", *findings]):
         axes[row, 0].set_ylabel(wrapped(name), fontsize=7)
     return figure
