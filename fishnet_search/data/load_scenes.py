@@ -23,6 +23,7 @@ from fishnet_search.data.scene_images import Files, MapFiles
 from fishnet_search.data.scene_listing import PARTS, Annotated, Found, ListedScene, Map, Scenes, limited
 from fishnet_search.data.scene_sources import list_scenes
 from fishnet_search.data.scenes import Objects, ScenePart, SceneSet
+from fishnet_search.data.truths import MapsInRow, ObjectsInRow
 from fishnet_search.errors import BrokenImage, DataError
 
 _SHARE = 4  # of the free memory, one part is for images
@@ -96,7 +97,7 @@ class _Shelf:
 
     def __init__(self, room: int) -> None:
         self._left = room
-        self._parts: dict[str, tuple[Memory, list[Tensor]]] = {name: (Memory(), []) for name in PARTS}
+        self._parts = {name: (Memory(), Memory()) for name in PARTS}
 
     def put(self, part: str, pixels_B: NDArray[np.uint8], map_HW: Map | None) -> None:
         """Keep the next image of a part, if there is room for all so far."""
@@ -107,14 +108,14 @@ class _Shelf:
         memory, maps = self._parts[part]
         memory.add(pixels_B)
         if map_HW is not None:
-            maps.append(torch.from_numpy(map_HW))
+            maps.add(map_HW.ravel())
 
-    def take(self, part: str) -> tuple[Tensor, Sequence[Tensor]] | None:
-        """Return the bytes and maps of a part, and keep none; None: there was no room for all parts."""
+    def take(self, part: str) -> tuple[Tensor, Tensor] | None:
+        """Return the bytes of a part's images and maps, and keep none; None: there was no room for all parts."""
         if part not in self._parts:
             return None
         memory, maps = self._parts.pop(part)
-        return memory.whole(), tuple(maps)
+        return memory.whole(), maps.whole()
 
 
 _Looked = tuple[_Seen, NDArray[np.uint8], Map | None]
@@ -188,11 +189,12 @@ def _add_objects(sha256: hashlib._Hash, objects: Objects) -> None:
         sha256.update(json.dumps(mask["size"]).encode() + mask["counts"])
 
 
-def _part(seen: Sequence[_Seen], kept: tuple[Tensor, Sequence[Tensor]] | None) -> ScenePart:
+def _part(seen: Sequence[_Seen], kept: tuple[Tensor, Tensor] | None) -> ScenePart:
     sides_N2, names = torch.tensor([one.sides for one in seen]).reshape(-1, 2), tuple(one.scene.name for one in seen)
-    objects = tuple(one.objects for one in seen if one.objects is not None)
+    each = [one.objects for one in seen if one.objects is not None]
+    objects = ObjectsInRow.of(each) if each else None
     if kept is not None:
-        return ScenePart(Pictures(kept[0], sides_N2), objects or kept[1], names)
+        return ScenePart(Pictures(kept[0], sides_N2), objects or MapsInRow(kept[1], sides_N2), names)
     levels_3L = torch.from_numpy(np.sum([one.levels_3L for one in seen], axis=0))
     files = Files(names, tuple(one.scene.picture for one in seen), sides_N2, levels_3L)
     return ScenePart(files, objects or MapFiles(tuple(one.scene.truth for one in seen), sides_N2), names)

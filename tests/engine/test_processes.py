@@ -9,6 +9,8 @@ from ast import literal_eval
 import pytest
 import torch
 
+from fishnet_search.data.description import Data
+from fishnet_search.data.load_scenes import load_scenes
 from fishnet_search.engine.processes import begin
 
 
@@ -52,6 +54,27 @@ def test_a_process_sees_the_gpus_that_are_its_own(monkeypatch, visible, count, g
 
 def test_a_process_has_its_arguments_and_leaves_ctrl_c_to_the_one_that_started_it():
     assert told_by(torch.arange(3).tolist(), "b") == (([0, 1, 2], "b"), None, True)
+
+
+def tell_sums(connection, scenes):
+    """Send what all truths of the training images come to."""
+    connection.send(sums_of(scenes))
+
+
+def sums_of(scenes):
+    truths = scenes.train.truths
+    if isinstance(truths[0], torch.Tensor):
+        return [int(truth.sum()) for truth in truths]
+    return [(float(truth.boxes_K4.sum()), int(truth.labels_K.sum()), len(truth.masks)) for truth in truths]
+
+
+@pytest.mark.parametrize("maps", [False, True])
+def test_what_is_in_hundreds_of_images_reaches_a_process(maps):
+    scenes = load_scenes(Data(source="shapes:200"), image_size=32, maps=maps, masks=not maps)
+    process, connection = begin(tell_sums, scenes)
+    assert connection.recv() == sums_of(scenes)
+    process.join()
+    assert process.exitcode == 0
 
 
 IMPORTS = """
