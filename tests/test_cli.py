@@ -111,7 +111,7 @@ def test_describe_reads_a_file(call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "report", "check", "status", "dashboard", "describe", "list", "measure", "schema"]
+    "command", ["run", "report", "transfer", "check", "status", "dashboard", "describe", "list", "measure", "schema"]
 )
 def test_every_command_has_help_with_an_example(call, command):
     code, out, _ = call(command, "--help")

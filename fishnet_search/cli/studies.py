@@ -217,6 +217,40 @@ def report(
 
 
 @app.command()
+def transfer(
+    named: Annotated[
+        list[str],
+        typer.Argument(metavar="STUDY...", help="Names of studies, or paths of their folders: two or more."),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the report; by default those of the studies.", show_default=False)
+    ] = None,
+    studies: StudiesOption = Path("studies"),
+    reports: ReportsOption = Path("reports"),
+) -> None:
+    """Compare the ranks of variants in several studies, whatever these are judged by.
+
+    Do the ways of downsampling that are best for whole images also suit a detector? Variants go by their names.
+
+    Example: `fishnet-search transfer image region pixel`
+    """
+    from fishnet_search.report.several import load_studies
+    from fishnet_search.report.write_transfer import write_transfer
+    from fishnet_search.study.store import study_folder
+    from fishnet_search.terminal.console import make_console
+    from fishnet_search.terminal.tables import text_table
+
+    loaded = load_studies(named, studies)
+    title = "-".join(study.name for study in loaded.studies.values()) if name is None else name
+    written = write_transfer(loaded, study_folder(reports, title), command=command())
+    console = make_console()
+    console.print(text_table(written.agreement, words=("study", "other")))
+    for sentence in written.summary:
+        console.print(sentence)
+    console.print(f"\nreport: {written.html}", soft_wrap=True)
+
+
+@app.command()
 def status(
     study: StudyArgument = None,
     studies: StudiesOption = Path("studies"),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -65,8 +65,36 @@ class Content:
     columns: Mapping[str, Mapping[str, str]]  # file -> column -> meaning
     files: Mapping[str, str]  # other files -> what they are
 
+    template: ClassVar = "report"
 
-def html_page(content: Content) -> str:
+    @property
+    def title(self) -> str:
+        """What stands above everything."""
+        return self.study.name
+
+    @property
+    def about(self) -> str:
+        """What the study asks."""
+        return self.study.description
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a page on several studies shows."""
+
+    title: str
+    about: str
+    command: str
+    summary: tuple[str, ...]
+    sections: Sequence[Shown]
+    origins: Sequence[tuple[str, str, Facts]]  # study, the command that ran it, and where its numbers come from
+    columns: Mapping[str, Mapping[str, str]]  # file -> column -> meaning
+    files: Mapping[str, str]  # other files -> what they are
+
+    template: ClassVar = "transfer"
+
+
+def html_page(content: Content | Comparison) -> str:
     """Return one page that needs no other file and no network, and forbids the browser to ask for any.
 
     It is read without its script too, which sorts tables and unfolds what is linked to.
@@ -74,15 +102,16 @@ def html_page(content: Content) -> str:
     environment = Environment(
         loader=_LOADER, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.globals |= _LIMITS
     environment.filters["breakable"] = breakable
     script = _template("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("report.html.jinja").render(
-        _told(content) | {"style": Markup(_template("page.css")), "script": Markup(script), "script_sha256": digest}
+    return environment.get_template(f"{content.template}.html.jinja").render(
+        _told(content), style=Markup(_template("page.css")), script=Markup(script), script_sha256=digest
     )
 
 
-def markdown_page(content: Content) -> str:
+def markdown_page(content: Content | Comparison) -> str:
     """Return a page that shows the figures beside it."""
     environment = Environment(
         loader=_LOADER,
@@ -93,7 +122,8 @@ def markdown_page(content: Content) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("report.md.jinja").render(_told(content))
+    environment.globals |= _LIMITS
+    return environment.get_template(f"{content.template}.md.jinja").render(_told(content))
 
 
 def breakable(text: str) -> Markup:
@@ -108,9 +138,8 @@ def escape_markdown(value: object) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|$])", r"\\\1", " ".join(str(value).split()))
 
 
-def _told(content: Content) -> dict[str, Any]:
-    limits = {"most_rows": MOST_ROWS, "most_rows_folded": MOST_ROWS_FOLDED, "most_failures": MOST_FAILURES}
-    return vars(content) | limits | {"larger": LARGER}
+def _told(content: Content | Comparison) -> dict[str, Any]:
+    return vars(content) | {"title": content.title, "about": content.about}
 
 
 def _template(name: str) -> str:
@@ -118,3 +147,9 @@ def _template(name: str) -> str:
 
 
 _LOADER = PackageLoader("fishnet_search.report")
+_LIMITS = {
+    "most_rows": MOST_ROWS,
+    "most_rows_folded": MOST_ROWS_FOLDED,
+    "most_failures": MOST_FAILURES,
+    "larger": LARGER,
+}

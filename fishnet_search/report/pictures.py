@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +17,8 @@ from matplotlib.figure import Figure
 
 from fishnet_search.evidence.analysis import Analysis
 from fishnet_search.report.section import Section
+
+Told = TypeVar("Told")
 
 Provider = Callable[[Analysis], Section | None]
 """Makes a part of a report, or says that there is no data for it."""
@@ -33,10 +36,10 @@ class Shown:
     files: Mapping[str, bytes]  # suffix -> the figure in this format
 
 
-def show(analysis: Analysis, providers: Sequence[Provider]) -> tuple[Shown, ...]:
+def show(told: Told, providers: Sequence[Callable[[Told], Section | None]]) -> tuple[Shown, ...]:
     """Return those sections that there is data for, drawn in the style of all figures."""
     with style():
-        sections = [provider(analysis) for provider in providers]
+        sections = [provider(told) for provider in providers]
         return tuple(_shown(section) for section in sections if section is not None)
 
 

@@ -14,11 +14,14 @@ from matplotlib.axes import Axes
 
 from fishnet_search.errors import StudyError
 from fishnet_search.evidence.effects import SAME, paired_differences, variant_effects
+from fishnet_search.evidence.transfer import standings
 from fishnet_search.plots.effects import plot_effects
 from fishnet_search.plots.looks import looks
+from fishnet_search.plots.transfer import plot_ranks
 from fishnet_search.report.loaded import LoadedStudy, as_html, axes_for, load_study
 from fishnet_search.report.results import best_few
 from fishnet_search.report.table import effect_table
+from fishnet_search.report.transfer import Transfer
 
 
 def load_studies(studies: Iterable[str | Path], folder: str | Path = "studies") -> LoadedStudies:
@@ -108,6 +111,31 @@ class LoadedStudies:
         look = looks(effects["variant"].tolist(), self._baseline)
         with axes_for(ax, 1.1 + 0.36 * len(compared)) as axes:
             return plot_effects(compared, pairs[pairs["variant"].isin(compared["variant"])], look, ax=axes)
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        """Whether variants keep their ranks from study to study: frames `ranks`, `agreement` and `choices`.
+
+        The columns are explained by `RANK_COLUMNS`, `AGREEMENT_COLUMNS` and `CHOICE_COLUMNS`. Variants go by their
+        names; studies may differ in everything else, also in the figure they are judged by.
+
+        Raises:
+            StudyError: There are fewer than two studies, they share too few variants, or trials are incomplete.
+        """
+        standing = standings({name: study.analysis.compared for name, study in self.studies.items()})
+        return Transfer(standing, next(iter(self.studies.values())).record.baseline)
+
+    def plot_ranks(self, ax: Axes | None = None) -> Axes:
+        """Draw the rank of each variant in each study, with its interval.
+
+        Args:
+            ax: To draw on; by default a new figure's, which a notebook shows.
+
+        Raises:
+            StudyError: As `transfer`.
+        """
+        with axes_for(ax, 4.0) as axes:
+            return plot_ranks(self.transfer.ranks, self.transfer.look, ax=axes)
 
     @property
     def _baseline(self) -> str:

@@ -1,8 +1,7 @@
-"""From records to a folder with the report: the one place that touches the disk."""
+"""From records to a folder with the report."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from fishnet_search.evidence.matched import MATCHED_COLUMNS, METRICS, with_match
 from fishnet_search.evidence.naming import explained
 from fishnet_search.evidence.published import PUBLISHED_COLUMNS, published_notes
 from fishnet_search.evidence.wording import the_baseline
+from fishnet_search.report.files import CURVES, figure_files, write_files
 from fishnet_search.report.latex import latex_table
 from fishnet_search.report.networks import Drawing, draw_networks
 from fishnet_search.report.notes import incomplete_trials, method_notes, refusals
@@ -52,11 +52,8 @@ from fishnet_search.report.table import (
 from fishnet_search.report.trials import anchors, trial_details
 from fishnet_search.study.record import StudyRecord, TrialRecord
 from fishnet_search.study.redaction import redacted_command, redacted_study, redacted_trial
-from fishnet_search.study.store import write_whole
 from fishnet_search.task.figures import MEANINGS
 from fishnet_search.task.findings import Findings
-
-CURVES = "curves.csv"
 
 FILES = {
     "table.tex": "the table of results for a paper",
@@ -105,17 +102,17 @@ def write_report(
     numbers = _numbers(analysis, sections)
     columns = {name: meanings for name, (_, meanings) in numbers.items()}
     content = _content(analysis, sections, redacted_command(command), columns)
-    files = _figures([*content.lead, *sections], content.drawings) | {
-        "table.tex": _latex(content, analysis).encode(),
-        "report.md": markdown_page(content).encode(),
-        "report.html": html_page(content).encode(),
-    }
-    for name in _files_of_earlier(folder) - files.keys() - numbers.keys():
-        (folder / name).unlink(missing_ok=True)
-    for name, data in files.items():
-        write_whole(folder / name, data)
-    for name, (frame, _) in numbers.items():
-        write_whole(folder / name, _long_csv(frame) if name == CURVES else _csv(frame))
+    files = figure_files([*content.lead, *sections]) | _drawn(content.drawings)
+    write_files(
+        folder,
+        files
+        | {
+            "table.tex": _latex(content, analysis).encode(),
+            "report.md": markdown_page(content).encode(),
+            "report.html": html_page(content).encode(),
+        },
+        {name: frame for name, (frame, _) in numbers.items()},
+    )
     return Report(
         folder=folder,
         html=folder / "report.html",
@@ -126,20 +123,10 @@ def write_report(
     )
 
 
-def _figures(shown: Sequence[Shown], drawings: Sequence[Drawing]) -> dict[str, bytes]:
-    files = {f"figures/{one.section.name}.{suffix}": data for one in shown for suffix, data in one.files.items()}
-    return files | {
+def _drawn(drawings: Sequence[Drawing]) -> dict[str, bytes]:
+    return {
         f"figures/{drawing.name}.{suffix}": picture(drawing.svg, suffix) for drawing in drawings for suffix in FORMATS
     }
-
-
-def _files_of_earlier(folder: Path) -> set[str]:
-    """Return the figures and tables of the report that is there already, as it names them, to be replaced."""
-    page = folder / "report.md"
-    text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
-    figures = re.findall(r"\]\(figures/([\w-]+)\.(?:png|svg)\)", text)
-    tables = re.findall(r"^`([\w-]+\.csv)`:", text.partition("\n## Files\n")[2], re.MULTILINE)
-    return {f"figures/{name}.{suffix}" for name in figures for suffix in FORMATS} | {*tables}
 
 
 def _content(
@@ -228,19 +215,3 @@ def _numbers(analysis: Analysis, sections: Sequence[Shown]) -> dict[str, tuple[p
         told = explained(PUBLISHED_COLUMNS, analysis.published, study.task.figures)
         numbers["published.csv"] = (analysis.published, told)
     return numbers
-
-
-def _csv(frame: pd.DataFrame) -> bytes:
-    file = io.BytesIO()
-    frame.to_csv(file, index=False, lineterminator="\n")
-    return file.getvalue()
-
-
-def _long_csv(frame: pd.DataFrame) -> bytes:
-    """Return a frame of numbers and plain words as CSV, in a tenth of the time: there may be a million rows."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    file = io.BytesIO()
-    csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), file)
-    return file.getvalue()

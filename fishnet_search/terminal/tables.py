@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -121,17 +121,24 @@ def results(effects: pd.DataFrame, file: Path) -> Iterator[Table | str]:
     """
     from fishnet_search.report.table import shortened
 
-    yield _effects_table(shortened(effects).head(MOST_ROWS))
+    yield text_table(shortened(effects).head(MOST_ROWS), words=("variant", "verdict"))
     if len(effects) > MOST_ROWS:
         yield f"the first {MOST_ROWS} of {len(effects):,} variants; {file} has all"
 
 
-def _effects_table(shown: pd.DataFrame) -> Table:
+def text_table(shown: pd.DataFrame, words: Collection[str]) -> Table:
+    """Return a table of strings.
+
+    Args:
+        shown: What is in it.
+        words: Columns that are no numbers.
+    """
     table = Table(box=None, padding=(0, 1, 0, 0))
     for column in shown.columns:
-        words = column in ("variant", "verdict")
         title = column.replace("test ", "test\n").replace(" (", "\n(")
-        table.add_column(title, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+        table.add_column(
+            title, justify="left" if column in words else "right", no_wrap=column not in words, overflow="fold"
+        )
     for row in shown.itertuples(index=False):
         table.add_row(*map(str, row))
     return table
