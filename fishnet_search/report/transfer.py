@@ -142,7 +142,7 @@ def _agreed(row: Any) -> str:
 def _counted(agreement: pd.DataFrame) -> str:
     alike, reverse = (agreement["tau_low"] > 0).sum(), (agreement["tau_high"] < 0).sum()
     return (
-        f"Of {len(agreement)} pairs of studies, {alike} put the variants in orders that agree beyond the noise of seeds, "
+        f"Of {len(agreement)} pairs of studies, {alike} put variants in orders that agree beyond the noise of seeds, "
         f"and {reverse} in orders that contradict each other; other seeds could overturn the rest."
     )
 
