@@ -99,7 +99,7 @@ def test_a_field_of_recipes_for_regions_can_be_an_axis_and_is_reported(call, her
     assert "norm frozen" in (here / "reports" / "space" / "report.html").read_text()
 
 
-@pytest.mark.parametrize(("norm", "other"), [("trained", "frozen"), ("frozen", "trained")])
+@pytest.mark.parametrize(("norm", "other"), [("trained", "synchronised"), ("synchronised", "trained")])
 def test_a_study_whose_recipe_for_regions_changes_is_refused(call, here, norm, other):
     words = ["train", "tiny.yaml", *BOXES, "--recipe", "shapes-detection", *SETTINGS, *SHORT]
     assert call(*words, "--set", f"norm={norm}")[0] == 0
@@ -126,6 +126,12 @@ def test_a_study_whose_recipe_for_regions_changes_is_refused(call, here, norm, o
         (["--task", "detection", "--data", "coco:PATH", "--recipe", "coco-1x"], "PATH"),
         ([*BOXES, "--recipe", "digits"], 'recipe.crop: is for classification alone, but is "pad"; leave it at "cent'),
         ([*BOXES, "--recipe", "shapes-detection", "--set", "mixup=0.2"], "recipe.mixup: is for classification alone"),
+        (
+            [*BOXES, "--recipe", "shapes-detection", "--set", "norm=frozen"],
+            "recipe.norm: what is frozen is never learnt, and these backbones begin with random weights; give trained "
+            "ones by --backbone-from, or set frozen_stages to 0 and norm to trained",
+        ),
+        ([*BOXES, "--recipe", "voc-frcnn"], "recipe.frozen_stages: what is frozen is never learnt"),
         ([*SHAPES, "--recipe", "bccd"], "recipe.shorter_side: is for detection and segmentation alone, but is 240"),
         ([*SHAPES, "--recipe", "digits", "--set", "norm=frozen"], "recipe.norm: is for detection and segmentation al"),
         ([*SHAPES, "--recipe", "digits", "--task-set", "tap=body1"], "tap: unknown field"),

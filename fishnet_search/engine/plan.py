@@ -23,6 +23,7 @@ from fishnet_search.task.images import classes_for, images_for
 
 if TYPE_CHECKING:
     from fishnet_search.study.backbones import Backbones
+    from fishnet_search.train.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +127,8 @@ def plan_study(
             "have to be detection, instance-segmentation or semantic-segmentation"
         )
     classes = len(classes_for(task, wanted))
+    if backbone_from is None:
+        _refuse_frozen(spelled.space.recipe)
     if classes != spelled.base.classes:
         spelled = load_space(space, classes=classes, small=small)
     if epochs is not None:
@@ -172,6 +175,18 @@ def _backbones(source: Path) -> Backbones:
     from fishnet_search.study.backbones import Backbones  # with what trains, which all else here does without
 
     return Backbones(source)
+
+
+def _refuse_frozen(recipe: Recipe) -> None:
+    """Refuse what would keep random numbers as they are."""
+    frozen = {"frozen_stages": recipe.frozen_stages > 0, "norm": recipe.norm == "frozen"}
+    if any(frozen.values()):
+        field = next(name for name, is_so in frozen.items() if is_so)
+        raise SpaceError(
+            f"recipe.{field}: what is frozen is never learnt, and these "
+            "backbones begin with random weights; give trained ones by --backbone-from, or set frozen_stages to 0 and "
+            "norm to trained"
+        )
 
 
 def _wants_squares(spelled: SpelledSpace) -> bool:
