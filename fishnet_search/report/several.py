@@ -122,8 +122,16 @@ class LoadedStudies:
         Raises:
             StudyError: There are fewer than two studies, they share too few variants, or trials are incomplete.
         """
-        standing = standings({name: study.analysis.compared for name, study in self.studies.items()})
-        return Transfer(standing, next(iter(self.studies.values())).record.baseline)
+        compared = {name: study.analysis.compared for name, study in self.studies.items()}
+        ranked = standings(compared)
+        every = dict.fromkeys(str(variant) for trials in compared.values() for variant in trials["variant"])
+        records = {name: study.record for name, study in self.studies.items()}
+        return Transfer(
+            ranked,
+            baseline=next(iter(records.values())).baseline,
+            left_out=tuple(variant for variant in every if variant not in ranked[0].variants),
+            begun_trained=tuple(name for name, one in records.items() if any(v.backbone for v in one.variants)),
+        )
 
     def plot_ranks(self, ax: Axes | None = None) -> Axes:
         """Draw the rank of each variant in each study, with its interval.

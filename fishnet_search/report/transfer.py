@@ -41,6 +41,8 @@ class Transfer:
 
     standings: tuple[Standing, ...]
     baseline: str  # of the first study, which figures draw in black
+    left_out: tuple[str, ...] = ()  # variants that not all studies have
+    begun_trained: tuple[str, ...] = ()  # studies whose backbones began with trained weights
 
     @cached_property
     def ranks(self) -> pd.DataFrame:
@@ -218,6 +220,14 @@ def _rank_notes(transfer: Transfer) -> list[str]:
     ]
     if 1 in counts.values():
         notes.append("One seed has no interval.")
+    if transfer.left_out:
+        left_out = listed(transfer.left_out)
+        notes.append(f"Not ranked, since not every study has completed them, or as other names of what is: {left_out}.")
+    if transfer.begun_trained:
+        notes.append(
+            f"The backbones of {listed(transfer.begun_trained)} began with trained weights. As far as these come from "
+            "another study here, its agreement with that is inherited."
+        )
     return notes
 
 

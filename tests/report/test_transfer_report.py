@@ -13,8 +13,9 @@ from fishnet_search.cli.app import app, main
 from fishnet_search.errors import StudyError
 from fishnet_search.evidence.transfer import AGREEMENT_COLUMNS, CHOICE_COLUMNS, RANK_COLUMNS
 from fishnet_search.report.write_transfer import write_transfer
+from fishnet_search.study.record import BackboneRecord
 from fishnet_search.study.store import trial_file, write_record
-from tests.records import study_of, trials_of
+from tests.records import study_of, trials_of, variant
 
 HERE = {"base": [0.90, 0.91, 0.92], "better": [0.95, 0.96, 0.97], "worse": [0.81, 0.80, 0.83]}
 COMMAND = "fishnet-search transfer here there"
@@ -71,6 +72,17 @@ def test_both_pages_have_all_parts_tables_and_origins(studies):
     assert "| here | better | there | 2 of 3 | base | 1.33 |" in markdown
     for figure in re.findall(r"\((figures/[^)]*)\)", markdown):
         assert (folder / figure).is_file()
+
+
+def test_what_is_not_ranked_and_what_began_with_trained_weights_is_named(studies):
+    backbone = BackboneRecord(file="x.safetensors", sha256="0" * 64)
+    variants = tuple(variant(name, backbone=backbone) for name in THERE)
+    write_record(
+        studies / "there/study.json", study_of(list(THERE), name="there").model_copy(update={"variants": variants})
+    )
+    markdown = (page_of(studies).html.parent / "report.md").read_text()
+    assert "Not ranked, since not every study has completed them, or as other names of what is: new." in markdown
+    assert "The backbones of there began with trained weights." in markdown
 
 
 def test_the_html_page_needs_nothing_from_outside_and_its_ids_are_unique(studies):
