@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from fishnet_search.evidence.transfer import AGREEMENT_COLUMNS, CHOICE_COLUMNS, 
 from fishnet_search.report.write_transfer import write_transfer
 from fishnet_search.study.record import BackboneRecord
 from fishnet_search.study.store import trial_file, write_record
+from tests.figures import plain_figures
 from tests.records import study_of, trials_of, variant
 
 HERE = {"base": [0.90, 0.91, 0.92], "better": [0.95, 0.96, 0.97], "worse": [0.81, 0.80, 0.83]}
@@ -38,10 +40,9 @@ def studies(tmp_path):
     return tmp_path / "studies"
 
 
-def page_of(studies, name="both", of=("here", "there")):
-    return write_transfer(
-        load_studies(of, studies), studies.parent / name, command="fishnet-search transfer here there"
-    )
+def page_of(studies, name="both", of=("here", "there"), figures=plain_figures):
+    with figures():
+        return write_transfer(load_studies(of, studies), studies.parent / name, command=COMMAND)
 
 
 def test_the_page_says_whether_orders_agree_and_what_a_choice_loses(studies):
@@ -103,7 +104,7 @@ def test_numbers_are_in_files_whose_columns_are_explained(studies):
 
 
 def test_the_same_records_give_the_same_files(studies):
-    first, second = (page_of(studies, name).html.parent for name in ("first", "second"))
+    first, second = (page_of(studies, name, figures=nullcontext).html.parent for name in ("first", "second"))
     files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert len(files) == 5 + 2 * 3
     assert all((first / file).read_bytes() == (second / file).read_bytes() for file in files)
