@@ -21,6 +21,7 @@ SET_ASIDE = "#8a8f98"
 """Colour of objects that are not asked for."""
 
 _SHARE = 0.45  # of a mask's colour in what is seen
+_LABEL = 0.09  # of a picture's height: room for a label, which else stands inside its box
 _COLOURS = (
     *("#e6194b", "#0082c8", "#3cb44b", "#f58231", "#911eb4"),
     *("#46f0f0", "#f032e6", "#d2f53c", "#fabebe", "#008080"),
@@ -73,8 +74,8 @@ def plot_objects(
         ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec=edge, lw=1.2))
         told = classes[one.label] if one.score is None else f"{classes[one.label]} {one.score:.2f}"
         ax.text(
-            left, max(top - 1.5, 0), told, color=_readable_on(edge), fontsize=5, clip_on=True,
-            va="bottom" if top > 8 else "top",
+            max(left, 0), max(top - 1.5, 0), told, color=_readable_on(edge), fontsize=5, clip_on=True,
+            va="bottom" if top > _LABEL * len(picture_HW3) else "top",
             bbox={"facecolor": edge, "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
         )  # fmt: skip
     return ax
