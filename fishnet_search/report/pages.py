@@ -102,7 +102,7 @@ def html_page(content: Content | Comparison) -> str:
     environment = Environment(
         loader=_LOADER, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals |= _LIMITS
+    environment.globals |= _limits()
     environment.filters["breakable"] = breakable
     script = _template("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -122,7 +122,7 @@ def markdown_page(content: Content | Comparison) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= _LIMITS
+    environment.globals |= _limits()
     return environment.get_template(f"{content.template}.md.jinja").render(_told(content))
 
 
@@ -142,14 +142,13 @@ def _told(content: Content | Comparison) -> dict[str, Any]:
     return vars(content) | {"title": content.title, "about": content.about}
 
 
+def _limits() -> dict[str, Any]:
+    limits = {"most_rows": MOST_ROWS, "most_rows_folded": MOST_ROWS_FOLDED, "most_failures": MOST_FAILURES}
+    return limits | {"larger": LARGER}
+
+
 def _template(name: str) -> str:
     return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
 
 _LOADER = PackageLoader("fishnet_search.report")
-_LIMITS = {
-    "most_rows": MOST_ROWS,
-    "most_rows_folded": MOST_ROWS_FOLDED,
-    "most_failures": MOST_FAILURES,
-    "larger": LARGER,
-}
