@@ -40,6 +40,7 @@ def plot_ranks(ranks: pd.DataFrame, look: Mapping[str, Look], *, ax: Axes) -> Ax
             color=seen.colour,
             va="center",
             annotation_clip=False,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},  # hides the line of the grid
         )
     figures = ranks.drop_duplicates("study")["metric"]
     labels = [f"{study}\nby {MEANINGS[figure].label}" for study, figure in zip(studies, figures, strict=True)]

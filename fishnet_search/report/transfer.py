@@ -41,8 +41,8 @@ class Transfer:
 
     standings: tuple[Standing, ...]
     baseline: str  # of the first study, which figures draw in black
-    left_out: tuple[str, ...] = ()  # variants that not all studies have
-    begun_trained: tuple[str, ...] = ()  # studies whose backbones began with trained weights
+    left_out: tuple[str, ...]  # variants that not all studies have
+    begun_trained: tuple[str, ...]  # studies whose backbones began with trained weights
 
     @cached_property
     def ranks(self) -> pd.DataFrame:
